@@ -1,0 +1,304 @@
+/* find.c -- path resolution.
+ *
+ * The common case is one look-up: nothing is ever stored beneath a link, so an entry at
+ * the full path is the answer. Only a miss looks at the ancestors, top down, for a link
+ * or for a pack that carries the child. */
+#include "find.h"
+
+#include <sched.h>
+
+#include "plan.h"
+
+/* Ancestors that are fetched at once. */
+enum { BLOCK = 8 };
+
+/* How one round ended: a link means another round from its target. */
+enum round { DONE, HOP };
+
+/* Whether what was once seen may be relied on: the present of a store that nobody but
+ * us changes, and that forgets nothing by itself. */
+static bool may_know(const struct finder *finder, struct cairn_slice group) {
+    if (finder->snapshot ||
+        finder->core->capabilities & (CAIRN_IS_SHARED | CAIRN_IS_LOSSY))
+        return false;
+    return !finder->plan || !plan_changes(finder->plan, group);
+}
+
+/* The entry at exactly this path. What has expired is a tombstone: it hides what the
+ * pack has under its name, and is not there. */
+static enum cairn_status look(const struct finder *finder, struct cairn_slice path,
+                              unsigned want, struct cairn_view *view,
+                              struct cairn_error *error) {
+    struct core *core = finder->core;
+    enum cairn_status status;
+    if (!finder->plan || !plan_look(finder->plan, path, view, &status)) {
+        view->release = NULL;
+        status = core->backend->get(core->self, finder->context, finder->snapshot, path,
+                                    want, view, error);
+    }
+    if (!status && core_expired(&view->entry, finder->context))
+        view->entry.kind = CAIRN_TOMBSTONE;
+    return status;
+}
+
+/* look() for several paths; with a plan one by one, as the plan must see each. */
+static void look_many(const struct finder *finder, const struct cairn_slice *paths,
+                      size_t count, struct cairn_view *views,
+                      enum cairn_status *statuses, struct cairn_error *error) {
+    struct core *core = finder->core;
+    if (finder->plan || count == 1 || !core->backend->get_many) {
+        for (size_t i = 0; i < count; i++)
+            statuses[i] = look(finder, paths[i], CAIRN_WANT_PAYLOAD, &views[i], error);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        views[i].release = NULL;
+    core->backend->get_many(core->self, finder->context, finder->snapshot, paths, count,
+                            CAIRN_WANT_PAYLOAD, views, statuses, error);
+    for (size_t i = 0; i < count; i++)
+        if (!statuses[i] && core_expired(&views[i].entry, finder->context))
+            views[i].entry.kind = CAIRN_TOMBSTONE;
+}
+
+/* Continues at `target` with `rest` behind it. `target` may lie in `view`. */
+static enum cairn_status hop(struct found *found, struct cairn_slice target,
+                             struct cairn_slice rest, struct cairn_error *error) {
+    char copy[CAIRN_PATH_MAX];
+    if (target.size > sizeof copy)
+        return cairn_fail_at(error, CAIRN_CORRUPT, "a link with too long a target",
+                             found->path.text);
+    memcpy(copy, target.data, target.size);
+    enum cairn_status status = cairn_path_join((struct cairn_slice){copy, target.size},
+                                               rest, &found->path, error);
+    cairn_view_release(&found->view);
+    return status;
+}
+
+static enum cairn_status absent(struct found *found, size_t existing,
+                                struct cairn_error *error) {
+    found->existing = existing;
+    return cairn_fail_at(error, CAIRN_NOT_FOUND, "there is nothing at",
+                         found->path.text);
+}
+
+/* The way down from the root, one ancestor after the other. */
+struct descent {
+    struct cairn_view group; /* the deepest group seen; its payload is its pack */
+    size_t existing;         /* its path's size */
+};
+
+static struct cairn_slice behind(struct cairn_slice path, size_t at) {
+    return at < path.size ? cairn_slice_sub(path, at + 1, path.size - at - 1)
+                          : (struct cairn_slice){path.data + path.size, 0};
+}
+
+/* Judges what is at the path's first `end` bytes: a link ends the descent with a hop, a
+ * group is stepped into, anything else ends it. `*going` says whether to go on. */
+static enum cairn_status step(struct descent *descent, struct found *found,
+                              struct cairn_view *view, enum cairn_status status,
+                              size_t end, enum round *round, bool *going,
+                              struct cairn_error *error) {
+    struct cairn_slice path = found->path.text;
+    struct cairn_entry entry;
+    *going = false;
+    if (!status) {
+        entry = view->entry;
+    } else if (status == CAIRN_NOT_FOUND && descent->group.entry.payload.size) {
+        struct cairn_slice name = cairn_path_name(cairn_slice_sub(path, 0, end));
+        status = cairn_pack_find(descent->group.entry.payload, name, &entry, error);
+    }
+    if (status == CAIRN_NOT_FOUND || (!status && entry.kind == CAIRN_TOMBSTONE))
+        return absent(found, descent->existing, error);
+    if (status)
+        return status;
+
+    if (entry.kind == CAIRN_LINK) {
+        *round = HOP;
+        return hop(found, entry.payload, behind(path, end), error);
+    }
+    if (entry.kind == CAIRN_RAW) {
+        found->beneath_value = true;
+        return absent(found, descent->existing, error);
+    }
+    cairn_view_release(&descent->group);
+    descent->group = *view;
+    view->release = NULL;
+    descent->existing = end;
+    *going = true;
+    return CAIRN_OK;
+}
+
+/* All ancestors are groups: the child is in the last one's pack, or nowhere. */
+static enum cairn_status at_bottom(const struct finder *finder, struct descent *descent,
+                                   uint64_t epoch, unsigned flags, struct found *found,
+                                   enum round *round, struct cairn_error *error) {
+    struct cairn_slice path = found->path.text;
+    struct cairn_slice parent = cairn_path_parent(path);
+    struct cairn_entry *group = &descent->group.entry;
+    if (group->payload.size == 0) {
+        if (may_know(finder, parent))
+            known_add(&finder->core->known, core_hash(finder->core, parent), epoch);
+        return absent(found, descent->existing, error);
+    }
+
+    struct cairn_entry child;
+    enum cairn_status status =
+        cairn_pack_find(group->payload, cairn_path_name(path), &child, error);
+    if (status == CAIRN_NOT_FOUND)
+        return absent(found, descent->existing, error);
+    if (status)
+        return cairn_fail_at(error, status, "a corrupt pack above", path);
+    if (child.kind == CAIRN_LINK && (flags & FIND_FOLLOW)) {
+        *round = HOP;
+        return hop(found, child.payload, (struct cairn_slice){"", 0}, error);
+    }
+    child.created_ms = group->created_ms;
+    child.modified_ms = group->modified_ms;
+    found->view = descent->group;
+    found->view.entry = child;
+    found->packed = true;
+    descent->group.release = NULL;
+    return CAIRN_OK;
+}
+
+/* Nothing at the full path: look at the ancestors, from the top. */
+static enum cairn_status descend(const struct finder *finder, uint64_t epoch,
+                                 unsigned flags, struct found *found, enum round *round,
+                                 struct cairn_error *error) {
+    struct cairn_slice path = found->path.text;
+    size_t depth = cairn_path_parent(path).size;
+    struct descent descent = {.group = {.entry = {.kind = CAIRN_GROUP}}};
+    enum cairn_status status = CAIRN_OK;
+    bool going = true;
+
+    for (size_t at = 0; going && !status && at < depth;) {
+        struct cairn_slice paths[BLOCK], segment;
+        struct cairn_view views[BLOCK];
+        enum cairn_status statuses[BLOCK];
+        size_t count = 0;
+        while (count < BLOCK && at < depth && cairn_path_next(path, &at, &segment))
+            paths[count++] = cairn_slice_sub(path, 0, at);
+        look_many(finder, paths, count, views, statuses, error);
+        for (size_t i = 0; i < count; i++) {
+            if (going && !status)
+                status = step(&descent, found, &views[i], statuses[i], paths[i].size,
+                              round, &going, error);
+            if (!statuses[i])
+                cairn_view_release(&views[i]);
+        }
+    }
+    if (going && !status)
+        status = at_bottom(finder, &descent, epoch, flags, found, round, error);
+    cairn_view_release(&descent.group);
+    return status;
+}
+
+static enum cairn_status find_once(const struct finder *finder, unsigned flags,
+                                   unsigned want, struct found *found,
+                                   enum round *round, struct cairn_error *error) {
+    struct core *core = finder->core;
+    struct cairn_slice path = found->path.text;
+    *round = DONE;
+    if (path.size == 0) {
+        found->view.entry = (struct cairn_entry){.kind = CAIRN_GROUP};
+        return CAIRN_OK;
+    }
+
+    uint64_t epoch = atomic_load(&core->epoch);
+    struct cairn_slice parent = cairn_path_parent(path);
+    enum cairn_status status = look(finder, path, want, &found->view, error);
+    if (!status) {
+        if (found->view.entry.kind == CAIRN_TOMBSTONE) {
+            found->expired = found->view.entry.expires_ms != 0;
+            return absent(found, parent.size, error);
+        }
+        if (found->view.entry.kind != CAIRN_LINK || !(flags & FIND_FOLLOW))
+            return CAIRN_OK;
+        *round = HOP;
+        return hop(found, found->view.entry.payload, (struct cairn_slice){"", 0},
+                   error);
+    }
+    if (status != CAIRN_NOT_FOUND)
+        return status;
+    found->view.release = NULL;
+    if (parent.size == 0)
+        return absent(found, 0, error);
+
+    if (may_know(finder, parent)) {
+        uint64_t hash = core_hash(core, parent);
+        if (finder->plan)
+            plan_touch(finder->plan, hash, false);
+        if (known_has(&core->known, hash, epoch))
+            return absent(found, parent.size, error);
+    }
+    return descend(finder, epoch, flags, found, round, error);
+}
+
+enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice path,
+                             unsigned flags, unsigned want, struct found *found,
+                             struct cairn_error *error) {
+    found->path.text = path;
+    found->view.release = NULL;
+    found->packed = found->expired = found->beneath_value = false;
+    found->existing = 0;
+
+    for (int hops = 0; hops <= CAIRN_LINK_HOPS; hops++) {
+        enum round round;
+        enum cairn_status status = find_once(finder, flags, want, found, &round, error);
+        if (status == CAIRN_INVALID_PATH && hops > 0) /* a cycle that grows */
+            break;
+        if (status == CAIRN_NOT_FOUND && hops > 0)
+            return cairn_fail_at(error, status, "there is nothing behind the links at",
+                                 path);
+        if (status || round == DONE)
+            return status;
+    }
+    cairn_view_release(&found->view);
+    return cairn_fail_at(error, CAIRN_LINK_LOOP, "a cycle of links, or over 64 of them",
+                         path);
+}
+
+enum cairn_status cairn_find_stable(const struct finder *finder,
+                                    struct cairn_slice path, unsigned flags,
+                                    unsigned want, struct found *found,
+                                    struct cairn_error *error) {
+    struct core *core = finder->core;
+    if (finder->snapshot)
+        return cairn_find(finder, path, flags, want, found, error);
+    for (int attempt = 0; attempt < 32; attempt++) {
+        uint64_t epoch = atomic_load(&core->epoch);
+        if (atomic_load(&core->removing) == 0) {
+            enum cairn_status status =
+                cairn_find(finder, path, flags, want, found, error);
+            if (atomic_load(&core->epoch) == epoch)
+                return status;
+            cairn_view_release(&found->view);
+        }
+        sched_yield();
+    }
+    pthread_rwlock_wrlock(&core->gate);
+    enum cairn_status status = cairn_find(finder, path, flags, want, found, error);
+    pthread_rwlock_unlock(&core->gate);
+    return status;
+}
+
+enum cairn_status cairn_find_in_pack(const struct finder *finder,
+                                     struct cairn_slice path, bool *out,
+                                     struct cairn_error *error) {
+    struct cairn_slice parent = cairn_path_parent(path);
+    struct cairn_view view;
+    struct cairn_entry child;
+    *out = false;
+    if (parent.size == 0 || !(finder->core->capabilities & CAIRN_CAN_PACK))
+        return CAIRN_OK;
+    enum cairn_status status = look(finder, parent, CAIRN_WANT_PAYLOAD, &view, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    if (view.entry.kind == CAIRN_GROUP && view.entry.payload.size) {
+        status =
+            cairn_pack_find(view.entry.payload, cairn_path_name(path), &child, error);
+        *out = status == CAIRN_OK;
+    }
+    cairn_view_release(&view);
+    return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+}

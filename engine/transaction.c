@@ -1,0 +1,156 @@
+/* transaction.c -- optimistic transactions: read freely, check at the end.
+ *
+ * A transaction is a log of what was read (as fingerprints) and what is to be done. A
+ * plan that is never committed shows it its own changes. To commit, the log is run
+ * once more from its start, under locks: reads must come out as they did. (The scheme
+ * is backward validation: Kung and Robinson, "On Optimistic Methods for Concurrency
+ * Control", 1981.) */
+#include <stdlib.h>
+
+#include "arena.h"
+#include "plan.h"
+#include "value.h"
+
+struct cairn_transaction {
+    struct core *core;
+    const struct cairn_context *context;
+    struct plan *plan;  /* what its reads see */
+    struct arena arena; /* copies of what operations hold */
+    struct cairn_operation *log;
+    size_t count, capacity;
+};
+
+enum cairn_status cairn_transaction_begin(struct cairn_store *store,
+                                          const struct cairn_context *context,
+                                          struct cairn_transaction **out,
+                                          struct cairn_error *error) {
+    struct core *core = store->core;
+    enum cairn_status status = core_enter(core, context, error);
+    if (status)
+        return status;
+    if (store->snapshot)
+        return cairn_fail(error, CAIRN_UNSUPPORTED, "a snapshot cannot be changed");
+    if (!(core->capabilities & CAIRN_CAN_BATCH))
+        return cairn_fail(error, CAIRN_UNSUPPORTED, "%s: has no transactions",
+                          core->url);
+    struct cairn_transaction *transaction = calloc(1, sizeof *transaction);
+    struct plan *plan = transaction ? plan_new(core, context) : NULL;
+    if (!plan) {
+        free(transaction);
+        return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
+    }
+    transaction->core = core;
+    transaction->context = context;
+    transaction->plan = plan;
+    arena_init(&transaction->arena);
+    *out = transaction;
+    return CAIRN_OK;
+}
+
+static struct cairn_operation *append(struct cairn_transaction *transaction,
+                                      struct cairn_error *error) {
+    if (transaction->count == transaction->capacity) {
+        size_t capacity = transaction->capacity ? transaction->capacity * 2 : 8;
+        struct cairn_operation *log = realloc(transaction->log, capacity * sizeof *log);
+        if (!log) {
+            cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
+            return NULL;
+        }
+        transaction->log = log;
+        transaction->capacity = capacity;
+    }
+    return &transaction->log[transaction->count];
+}
+
+enum cairn_status cairn_transaction_read(struct cairn_transaction *transaction,
+                                         struct cairn_slice path,
+                                         struct cairn_view *out,
+                                         struct cairn_error *error) {
+    struct cairn_path normal;
+    struct cairn_operation *entry;
+    struct cairn_slice copy;
+    out->release = NULL;
+    enum cairn_status status =
+        core_enter(transaction->core, transaction->context, error);
+    if (status || (status = cairn_path_normalize(path, &normal, error)))
+        return status;
+    if (!(entry = append(transaction, error)) ||
+        !arena_copy(&transaction->arena, normal.text, &copy))
+        return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
+    status = plan_read(transaction->plan, normal.text, out, error);
+    if (status && status != CAIRN_NOT_FOUND)
+        return status;
+    struct cairn_slice value =
+        status ? (struct cairn_slice){"", 0} : out->entry.payload;
+    *entry = (struct cairn_operation){.kind = CAIRN_EXPECT, .path = copy};
+    entry->fingerprint = cairn_store_fingerprint(status, value);
+    transaction->count++;
+    return status;
+}
+
+static bool copy_children(struct arena *arena, struct cairn_operation *operation) {
+    struct cairn_pack_child *children =
+        arena_take(arena, operation->child_count * sizeof *children + 1);
+    if (!children)
+        return false;
+    for (size_t i = 0; i < operation->child_count; i++) {
+        children[i] = operation->children[i];
+        if (!arena_copy(arena, children[i].name, &children[i].name) ||
+            !arena_copy(arena, children[i].entry.payload, &children[i].entry.payload) ||
+            !arena_copy(arena, children[i].entry.metadata, &children[i].entry.metadata))
+            return false;
+    }
+    operation->children = children;
+    return true;
+}
+
+static bool copy_operation(struct arena *arena, struct cairn_operation *operation) {
+    if (operation->if_equal) {
+        struct cairn_slice *expected = arena_take(arena, sizeof *expected);
+        if (!expected || !arena_copy(arena, *operation->if_equal, expected))
+            return false;
+        operation->if_equal = expected;
+    }
+    return arena_copy(arena, operation->path, &operation->path) &&
+           arena_copy(arena, operation->value, &operation->value) &&
+           arena_copy(arena, operation->metadata, &operation->metadata) &&
+           copy_children(arena, operation);
+}
+
+enum cairn_status cairn_transaction_add(struct cairn_transaction *transaction,
+                                        struct cairn_operation *operation,
+                                        struct cairn_error *error) {
+    struct cairn_operation *entry = append(transaction, error);
+    struct cairn_operation copy = *operation;
+    if (!entry || !copy_operation(&transaction->arena, &copy))
+        return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
+    *entry = copy;
+    struct task task = {.operation = entry};
+    task.entry = (struct cairn_entry){.kind = CAIRN_RAW,
+                                      .payload = copy.value,
+                                      .size = copy.value.size,
+                                      .expires_ms = copy.expires_ms,
+                                      .metadata = copy.metadata};
+    enum cairn_status status = plan_task(transaction->plan, &task, error);
+    operation->changed = entry->changed;
+    if (!status)
+        transaction->count++;
+    return status;
+}
+
+enum cairn_status cairn_transaction_commit(struct cairn_transaction *transaction,
+                                           unsigned flags, struct cairn_error *error) {
+    struct cairn_store store = {.core = transaction->core};
+    return cairn_store_apply(&store, transaction->context, transaction->log,
+                             transaction->count,
+                             flags & ~(unsigned)CAIRN_STORE_IN_STEPS, NULL, error);
+}
+
+void cairn_transaction_end(struct cairn_transaction *transaction) {
+    if (!transaction)
+        return;
+    plan_free(transaction->plan);
+    arena_free(&transaction->arena);
+    free(transaction->log);
+    free(transaction);
+}
