@@ -209,7 +209,7 @@ static enum cairn_status find_once(const struct finder *finder, unsigned flags,
     enum cairn_status status = look(finder, path, want, &found->view, error);
     if (!status) {
         if (found->view.entry.kind == CAIRN_TOMBSTONE) {
-            found->expired = found->view.entry.expires_ms != 0;
+            found->leftover = true;
             return absent(found, parent.size, error);
         }
         if (found->view.entry.kind != CAIRN_LINK || !(flags & FIND_FOLLOW))
@@ -239,7 +239,7 @@ enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice pat
                              struct cairn_error *error) {
     found->path.text = path;
     found->view.release = NULL;
-    found->packed = found->expired = found->beneath_value = false;
+    found->packed = found->leftover = found->beneath_value = false;
     found->existing = 0;
 
     for (int hops = 0; hops <= CAIRN_LINK_HOPS; hops++) {

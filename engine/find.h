@@ -25,9 +25,8 @@ struct found {
     /* To be released, whatever the status. On CAIRN_OK its entry is what was found. */
     struct cairn_view view;
 
-    bool packed;  /* lies in its group's pack and not at a key of its own */
-    bool expired; /* on CAIRN_NOT_FOUND: the view holds what was there before
-                   */
+    bool packed;   /* lies in its group's pack and not at a key of its own */
+    bool leftover; /* on CAIRN_NOT_FOUND: the view holds a tombstone or what expired */
 
     /* On CAIRN_NOT_FOUND: the path's first `existing` bytes are a group. */
     size_t existing;

@@ -30,15 +30,11 @@ static bool append_field(struct cairn_bytes *out, const struct cairn_field *fiel
 enum cairn_status cairn_metadata_encode(const struct cairn_field *fields, size_t count,
                                         struct cairn_bytes *out,
                                         struct cairn_error *error) {
-    size_t before = out->size;
     bool room = count == 0 || wire_append_varint(out, count);
     for (size_t i = 0; i < count && room; i++)
         room = append_field(out, &fields[i]);
     if (!room)
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for metadata");
-    if (out->size - before > CAIRN_METADATA_MAX)
-        return cairn_fail(error, CAIRN_LIMIT, "metadata of %zu bytes is over %d",
-                          out->size - before, CAIRN_METADATA_MAX);
     return CAIRN_OK;
 }
 

@@ -6,6 +6,7 @@
 #ifndef CAIRN_PLAN_H
 #define CAIRN_PLAN_H
 
+#include "arena.h"
 #include "core.h"
 
 /* An operation made ready before any lock is taken: its value compressed or put into
@@ -15,12 +16,27 @@ struct task {
     struct cairn_entry entry; /* CAIRN_WRITE: what is to be stored, without times */
     void *staged;             /* or its payload is staged in the backend */
     struct cairn_slice staged_mark; /* not empty: a note to erase with it (value.h) */
-    struct cairn_bytes
-        compressed;        /* what the entry's payload lies in, if not the caller's */
-    struct upload *upload; /* the chunks it was put into (upload.h) */
+    struct cairn_bytes compressed;  /* what the payload lies in, if not the caller's */
+    struct upload *upload;          /* or the chunks it was put into (upload.h) */
 };
 
-struct plan;
+/* Changes up to this number are searched one by one, more of them through an index. */
+enum { LINEAR = 8 };
+
+struct plan {
+    struct core *core;
+    const struct cairn_context *context;
+    struct stripe_set touched;
+    bool removes; /* takes a link or a group away, or turns a plain group into a pack */
+
+    struct cairn_change *changes;
+    size_t count, capacity;
+    struct cairn_change inline_changes[LINEAR];
+    uint32_t *index;   /* open addressing by path hash; change number + 1; 0: free */
+    size_t index_size; /* a power of two; 0: no index yet */
+
+    struct arena arena; /* paths, targets, packs */
+};
 
 /* Does the tasks: all or none. `failed` may be NULL. */
 enum cairn_status plan_commit(struct core *core, const struct cairn_context *context,
@@ -30,12 +46,16 @@ enum cairn_status plan_commit(struct core *core, const struct cairn_context *con
 /* A plan that stays open: what a transaction reads from. */
 struct plan *plan_new(struct core *core, const struct cairn_context *context);
 void plan_free(struct plan *plan);
-enum cairn_status plan_task(struct plan *plan, struct task *task,
-                            struct cairn_error *error);
-/* The value that a read of `path` sees, the plan included. `out` is to be released
- * before the plan is freed. */
-enum cairn_status plan_read(struct plan *plan, struct cairn_slice path,
-                            struct cairn_view *out, struct cairn_error *error);
+
+/* -- For operation.c -------------------------------------------------------------- */
+
+/* Collects a change; a later one to the same path takes the place of the earlier. */
+enum cairn_status plan_add(struct plan *plan, struct cairn_change change,
+                           struct cairn_error *error);
+enum cairn_status plan_add_erase(struct plan *plan, struct cairn_slice path,
+                                 struct cairn_error *error);
+struct cairn_change *plan_change_at(struct plan *plan, struct cairn_slice path);
+enum cairn_status plan_no_memory(struct cairn_error *error);
 
 /* -- For find.c ------------------------------------------------------------------- */
 

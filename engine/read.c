@@ -57,17 +57,32 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
     return core_leave(core, context, "read", normal.text, status);
 }
 
+/* What type, resolve and stat have in common. `found->view` is to be released whatever
+ * the status; `normal` is what `found` points into. */
+static enum cairn_status look_up(struct cairn_store *store,
+                                 const struct cairn_context *context,
+                                 struct cairn_slice path, unsigned flags, unsigned want,
+                                 struct cairn_path *normal, struct found *found,
+                                 struct cairn_error *error) {
+    struct finder finder = {store->core, context, store->snapshot, NULL};
+    normal->text = path; /* for the trace, if it is not even a path */
+    found->view.release = NULL;
+    enum cairn_status status = core_enter(store->core, context, error);
+    if (!status)
+        status = cairn_path_normalize(path, normal, error);
+    if (!status)
+        status = cairn_find_stable(&finder, normal->text, flags, want, found, error);
+    return status;
+}
+
 enum cairn_status cairn_store_type(struct cairn_store *store,
                                    const struct cairn_context *context,
                                    struct cairn_slice path, enum cairn_kind *out,
                                    struct cairn_error *error) {
-    struct finder finder = {store->core, context, store->snapshot, NULL};
     struct cairn_path normal;
     struct found found;
-    enum cairn_status status = core_enter(store->core, context, error);
-    if (status || (status = cairn_path_normalize(path, &normal, error)))
-        return status;
-    status = cairn_find_stable(&finder, normal.text, FIND_FOLLOW, 0, &found, error);
+    enum cairn_status status =
+        look_up(store, context, path, FIND_FOLLOW, 0, &normal, &found, error);
     if (!status)
         *out = found.view.entry.kind;
     cairn_view_release(&found.view);
@@ -78,20 +93,14 @@ enum cairn_status cairn_store_resolve(struct cairn_store *store,
                                       const struct cairn_context *context,
                                       struct cairn_slice path, struct cairn_path *out,
                                       struct cairn_error *error) {
-    struct finder finder = {store->core, context, store->snapshot, NULL};
     struct cairn_path normal;
     struct found found;
-    enum cairn_status status = core_enter(store->core, context, error);
-    if (status || (status = cairn_path_normalize(path, &normal, error)))
-        return status;
-    status = cairn_find_stable(&finder, normal.text, FIND_FOLLOW, 0, &found, error);
+    enum cairn_status status =
+        look_up(store, context, path, FIND_FOLLOW, 0, &normal, &found, error);
     cairn_view_release(&found.view);
-    if (status == CAIRN_NOT_FOUND) /* resolves to where it would be */
-        status = CAIRN_OK;
-    if (!status) {
-        struct cairn_slice none = {"", 0};
-        status = cairn_path_join(found.path.text, none, out, error);
-    }
+    if (!status || status == CAIRN_NOT_FOUND) /* then: where it would be */
+        status =
+            cairn_path_join(found.path.text, (struct cairn_slice){"", 0}, out, error);
     return core_leave(store->core, context, "resolve", normal.text, status);
 }
 
@@ -99,15 +108,11 @@ enum cairn_status cairn_store_stat(struct cairn_store *store,
                                    const struct cairn_context *context,
                                    struct cairn_slice path, struct cairn_view *out,
                                    struct cairn_error *error) {
-    struct finder finder = {store->core, context, store->snapshot, NULL};
     struct cairn_path normal;
     struct found found;
+    enum cairn_status status =
+        look_up(store, context, path, 0, CAIRN_WANT_DETAILS, &normal, &found, error);
     out->release = NULL;
-    enum cairn_status status = core_enter(store->core, context, error);
-    if (status || (status = cairn_path_normalize(path, &normal, error)))
-        return status;
-    status =
-        cairn_find_stable(&finder, normal.text, 0, CAIRN_WANT_DETAILS, &found, error);
     if (status) {
         cairn_view_release(&found.view);
     } else {

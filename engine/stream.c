@@ -27,7 +27,7 @@ static enum cairn_status read_piece(struct cairn_store *store,
     bool native = core->backend->read_at != NULL;
     enum cairn_status status =
         find_raw(&finder, path, native ? 0 : CAIRN_WANT_PAYLOAD, &found, error);
-    if (!status && native && found.view.entry.form == CAIRN_PLAIN) {
+    if (!status && native && !found.packed && found.view.entry.form == CAIRN_PLAIN) {
         status = core->backend->read_at(core->self, context, found.path.text, offset,
                                         buffer, size, got, error);
     } else if (!status) {

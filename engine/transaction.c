@@ -7,9 +7,7 @@
  * Control", 1981.) */
 #include <stdlib.h>
 
-#include "arena.h"
-#include "plan.h"
-#include "value.h"
+#include "operation.h"
 
 struct cairn_transaction {
     struct core *core;
@@ -77,7 +75,7 @@ enum cairn_status cairn_transaction_read(struct cairn_transaction *transaction,
     if (!(entry = append(transaction, error)) ||
         !arena_copy(&transaction->arena, normal.text, &copy))
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
-    status = plan_read(transaction->plan, normal.text, out, error);
+    status = operation_read(transaction->plan, normal.text, out, error);
     if (status && status != CAIRN_NOT_FOUND)
         return status;
     struct cairn_slice value =
@@ -131,7 +129,7 @@ enum cairn_status cairn_transaction_add(struct cairn_transaction *transaction,
                                       .size = copy.value.size,
                                       .expires_ms = copy.expires_ms,
                                       .metadata = copy.metadata};
-    enum cairn_status status = plan_task(transaction->plan, &task, error);
+    enum cairn_status status = operation_plan(transaction->plan, &task, error);
     operation->changed = entry->changed;
     if (!status)
         transaction->count++;

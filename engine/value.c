@@ -24,7 +24,8 @@ struct cairn_slice staged_path(char room[96], struct cairn_slice id) {
     return (struct cairn_slice){room, (size_t)size};
 }
 
-enum cairn_status chunk_list_of(const struct cairn_entry *entry, struct chunk_list *out,
+enum cairn_status chunk_list_of(const struct cairn_entry *entry,
+                                struct cairn_slice path, struct chunk_list *out,
                                 struct cairn_error *error) {
     struct cairn_slice rest = entry->payload;
     if (rest.size > CHUNK_ID_SIZE && !memchr(rest.data, 0, CHUNK_ID_SIZE)) {
@@ -37,8 +38,8 @@ enum cairn_status chunk_list_of(const struct cairn_entry *entry, struct chunk_li
             return CAIRN_OK;
         }
     }
-    return cairn_fail(error, CAIRN_CORRUPT,
-                      "a value whose list of chunks makes no sense");
+    return cairn_fail_at(error, CAIRN_CORRUPT,
+                         "the list of chunks makes no sense of the value at", path);
 }
 
 /* Puts `bytes` (malloced, taken over) in the place of what the view pinned. */
@@ -108,7 +109,7 @@ static enum cairn_status collect(struct core *core, const struct cairn_context *
                                  struct cairn_view *view, struct cairn_error *error) {
     struct chunk_list list;
     uint64_t total = view->entry.size, done = 0;
-    enum cairn_status status = chunk_list_of(&view->entry, &list, error);
+    enum cairn_status status = chunk_list_of(&view->entry, path, &list, error);
     if (status)
         return status;
 
@@ -156,7 +157,7 @@ static enum cairn_status chunks_read_at(struct core *core,
                                         uint64_t offset, char *buffer, size_t size,
                                         size_t *got, struct cairn_error *error) {
     struct chunk_list list;
-    enum cairn_status status = chunk_list_of(entry, &list, error);
+    enum cairn_status status = chunk_list_of(entry, path, &list, error);
     *got = 0;
     while (!status && *got < size && offset < entry->size) {
         struct cairn_view chunk;

@@ -18,8 +18,9 @@ struct chunk_list {
     uint64_t count;
 };
 
-/* CAIRN_CORRUPT if the entry is no sound list of chunks. */
-enum cairn_status chunk_list_of(const struct cairn_entry *entry, struct chunk_list *out,
+/* CAIRN_CORRUPT if the entry at `path` is no sound list of chunks. */
+enum cairn_status chunk_list_of(const struct cairn_entry *entry,
+                                struct cairn_slice path, struct chunk_list *out,
                                 struct cairn_error *error);
 
 /* The path of one chunk, into `room`. */

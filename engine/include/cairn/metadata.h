@@ -2,8 +2,9 @@
  *
  * Encoded as varint count, then per field varint key size, key, a type byte and the
  * value: 's' varint size + bytes, 'i' 8 bytes little-endian two's complement, 'f' 8
- * bytes IEEE 754 little-endian, 't' and 'u' (true, untrue) nothing. At most
- * CAIRN_METADATA_MAX bytes; a backend may hold less (fs: 2 KiB) and say `limit`.
+ * bytes IEEE 754 little-endian, 't' and 'u' (true, untrue) nothing. A store
+ * refuses over CAIRN_METADATA_MAX bytes with `limit`; a backend may hold less (fs: 2
+ * KiB).
  *
  * Threads: pure functions, any thread. */
 #ifndef CAIRN_METADATA_H
@@ -31,7 +32,7 @@ struct cairn_field {
     } value;
 };
 
-/* Appends the encoding of `count` fields. CAIRN_LIMIT over CAIRN_METADATA_MAX. */
+/* Appends the encoding of `count` fields; nothing for none. */
 enum cairn_status cairn_metadata_encode(const struct cairn_field *fields, size_t count,
                                         struct cairn_bytes *out,
                                         struct cairn_error *error);
