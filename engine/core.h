@@ -53,6 +53,17 @@ uint64_t core_hash(const struct core *core, struct cairn_slice path);
 void core_removal_begin(struct core *core);
 void core_removal_end(struct core *core);
 
+/* A reader's several looks belong together if, behind them, nothing has been or is
+ * being taken away since `epoch`. The order of the two loads matters: a removal that
+ * ends in between has moved the epoch. */
+static inline uint64_t core_epoch(struct core *core) {
+    return atomic_load(&core->epoch);
+}
+
+static inline bool core_undisturbed(struct core *core, uint64_t epoch) {
+    return atomic_load(&core->removing) == 0 && atomic_load(&core->epoch) == epoch;
+}
+
 /* What every public call does first: deadline, scope. */
 static inline enum cairn_status core_enter(const struct core *core,
                                            const struct cairn_context *context,

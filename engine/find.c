@@ -24,8 +24,16 @@ static bool may_know(const struct finder *finder, struct cairn_slice group) {
     return !finder->plan || !plan_changes(finder->plan, group);
 }
 
-/* The entry at exactly this path. What has expired is a tombstone: it hides what the
- * pack has under its name, and is not there. */
+/* What has expired is not there. */
+static enum cairn_status present(const struct finder *finder, enum cairn_status status,
+                                 struct cairn_view *view) {
+    if (status || !core_expired(&view->entry, finder->context))
+        return status;
+    cairn_view_release(view);
+    return CAIRN_NOT_FOUND;
+}
+
+/* The entry at exactly this path, expired or not. */
 static enum cairn_status look(const struct finder *finder, struct cairn_slice path,
                               unsigned want, struct cairn_view *view,
                               struct cairn_error *error) {
@@ -36,8 +44,6 @@ static enum cairn_status look(const struct finder *finder, struct cairn_slice pa
         status = core->backend->get(core->self, finder->context, finder->snapshot, path,
                                     want, view, error);
     }
-    if (!status && core_expired(&view->entry, finder->context))
-        view->entry.kind = CAIRN_TOMBSTONE;
     return status;
 }
 
@@ -49,15 +55,25 @@ static void look_many(const struct finder *finder, const struct cairn_slice *pat
     if (finder->plan || count == 1 || !core->backend->get_many) {
         for (size_t i = 0; i < count; i++)
             statuses[i] = look(finder, paths[i], CAIRN_WANT_PAYLOAD, &views[i], error);
-        return;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            views[i].release = NULL;
+        core->backend->get_many(core->self, finder->context, finder->snapshot, paths,
+                                count, CAIRN_WANT_PAYLOAD, views, statuses, error);
     }
     for (size_t i = 0; i < count; i++)
-        views[i].release = NULL;
-    core->backend->get_many(core->self, finder->context, finder->snapshot, paths, count,
-                            CAIRN_WANT_PAYLOAD, views, statuses, error);
-    for (size_t i = 0; i < count; i++)
-        if (!statuses[i] && core_expired(&views[i].entry, finder->context))
-            views[i].entry.kind = CAIRN_TOMBSTONE;
+        statuses[i] = present(finder, statuses[i], &views[i]);
+}
+
+/* A child in a group's pack. */
+static enum cairn_status look_in_pack(const struct finder *finder,
+                                      struct cairn_slice pack, struct cairn_slice name,
+                                      struct cairn_entry *out,
+                                      struct cairn_error *error) {
+    enum cairn_status status = cairn_pack_find(pack, name, out, error);
+    if (!status && core_expired(out, finder->context))
+        return CAIRN_NOT_FOUND;
+    return status;
 }
 
 /* Continues at `target` with `rest` behind it. `target` may lie in `view`. */
@@ -94,10 +110,10 @@ static struct cairn_slice behind(struct cairn_slice path, size_t at) {
 
 /* Judges what is at the path's first `end` bytes: a link ends the descent with a hop, a
  * group is stepped into, anything else ends it. `*going` says whether to go on. */
-static enum cairn_status step(struct descent *descent, struct found *found,
-                              struct cairn_view *view, enum cairn_status status,
-                              size_t end, enum round *round, bool *going,
-                              struct cairn_error *error) {
+static enum cairn_status step(const struct finder *finder, struct descent *descent,
+                              struct found *found, struct cairn_view *view,
+                              enum cairn_status status, size_t end, enum round *round,
+                              bool *going, struct cairn_error *error) {
     struct cairn_slice path = found->path.text;
     struct cairn_entry entry;
     *going = false;
@@ -105,7 +121,8 @@ static enum cairn_status step(struct descent *descent, struct found *found,
         entry = view->entry;
     } else if (status == CAIRN_NOT_FOUND && descent->group.entry.payload.size) {
         struct cairn_slice name = cairn_path_name(cairn_slice_sub(path, 0, end));
-        status = cairn_pack_find(descent->group.entry.payload, name, &entry, error);
+        status =
+            look_in_pack(finder, descent->group.entry.payload, name, &entry, error);
     }
     if (status == CAIRN_NOT_FOUND || (!status && entry.kind == CAIRN_TOMBSTONE))
         return absent(found, descent->existing, error);
@@ -143,7 +160,7 @@ static enum cairn_status at_bottom(const struct finder *finder, struct descent *
 
     struct cairn_entry child;
     enum cairn_status status =
-        cairn_pack_find(group->payload, cairn_path_name(path), &child, error);
+        look_in_pack(finder, group->payload, cairn_path_name(path), &child, error);
     if (status == CAIRN_NOT_FOUND)
         return absent(found, descent->existing, error);
     if (status)
@@ -181,8 +198,8 @@ static enum cairn_status descend(const struct finder *finder, uint64_t epoch,
         look_many(finder, paths, count, views, statuses, error);
         for (size_t i = 0; i < count; i++) {
             if (going && !status)
-                status = step(&descent, found, &views[i], statuses[i], paths[i].size,
-                              round, &going, error);
+                status = step(finder, &descent, found, &views[i], statuses[i],
+                              paths[i].size, round, &going, error);
             if (!statuses[i])
                 cairn_view_release(&views[i]);
         }
@@ -193,23 +210,22 @@ static enum cairn_status descend(const struct finder *finder, uint64_t epoch,
     return status;
 }
 
-static enum cairn_status find_once(const struct finder *finder, unsigned flags,
-                                   unsigned want, struct found *found,
-                                   enum round *round, struct cairn_error *error) {
+/* One round: judges what a look at `path` itself has answered. */
+static enum cairn_status judge(const struct finder *finder, uint64_t epoch,
+                               unsigned flags, enum cairn_status looked,
+                               struct found *found, enum round *round,
+                               struct cairn_error *error) {
     struct core *core = finder->core;
-    struct cairn_slice path = found->path.text;
+    struct cairn_slice path = found->path.text, parent = cairn_path_parent(path);
     *round = DONE;
-    if (path.size == 0) {
-        found->view.entry = (struct cairn_entry){.kind = CAIRN_GROUP};
-        return CAIRN_OK;
+    if (!looked && core_expired(&found->view.entry, finder->context)) {
+        found->leftover = true;
+        looked = present(finder, looked, &found->view);
     }
-
-    uint64_t epoch = atomic_load(&core->epoch);
-    struct cairn_slice parent = cairn_path_parent(path);
-    enum cairn_status status = look(finder, path, want, &found->view, error);
-    if (!status) {
+    if (!looked) {
         if (found->view.entry.kind == CAIRN_TOMBSTONE) {
             found->leftover = true;
+            cairn_view_release(&found->view);
             return absent(found, parent.size, error);
         }
         if (found->view.entry.kind != CAIRN_LINK || !(flags & FIND_FOLLOW))
@@ -218,9 +234,9 @@ static enum cairn_status find_once(const struct finder *finder, unsigned flags,
         return hop(found, found->view.entry.payload, (struct cairn_slice){"", 0},
                    error);
     }
-    if (status != CAIRN_NOT_FOUND)
-        return status;
     found->view.release = NULL;
+    if (looked != CAIRN_NOT_FOUND)
+        return looked;
     if (parent.size == 0)
         return absent(found, 0, error);
 
@@ -234,17 +250,30 @@ static enum cairn_status find_once(const struct finder *finder, unsigned flags,
     return descend(finder, epoch, flags, found, round, error);
 }
 
-enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice path,
-                             unsigned flags, unsigned want, struct found *found,
-                             struct cairn_error *error) {
+static enum cairn_status look_here(const struct finder *finder, unsigned want,
+                                   struct found *found, struct cairn_error *error) {
+    if (found->path.text.size)
+        return look(finder, found->path.text, want, &found->view, error);
+    found->view = (struct cairn_view){.entry = {.kind = CAIRN_GROUP}};
+    return CAIRN_OK;
+}
+
+/* Round after round, until no link is left; the first look is done already. */
+static enum cairn_status follow(const struct finder *finder, struct cairn_slice path,
+                                uint64_t epoch, unsigned flags, unsigned want,
+                                enum cairn_status looked, struct found *found,
+                                struct cairn_error *error) {
     found->path.text = path;
-    found->view.release = NULL;
     found->packed = found->leftover = found->beneath_value = false;
     found->existing = 0;
-
     for (int hops = 0; hops <= CAIRN_LINK_HOPS; hops++) {
         enum round round;
-        enum cairn_status status = find_once(finder, flags, want, found, &round, error);
+        if (hops > 0) {
+            epoch = core_epoch(finder->core);
+            looked = look_here(finder, want, found, error);
+        }
+        enum cairn_status status =
+            judge(finder, epoch, flags, looked, found, &round, error);
         if (status == CAIRN_INVALID_PATH && hops > 0) /* a cycle that grows */
             break;
         if (status == CAIRN_NOT_FOUND && hops > 0)
@@ -258,28 +287,44 @@ enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice pat
                          path);
 }
 
+enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice path,
+                             unsigned flags, unsigned want, struct found *found,
+                             struct cairn_error *error) {
+    uint64_t epoch = core_epoch(finder->core);
+    found->path.text = path;
+    enum cairn_status looked = look_here(finder, want, found, error);
+    return follow(finder, path, epoch, flags, want, looked, found, error);
+}
+
 enum cairn_status cairn_find_stable(const struct finder *finder,
                                     struct cairn_slice path, unsigned flags,
                                     unsigned want, struct found *found,
                                     struct cairn_error *error) {
     struct core *core = finder->core;
-    if (finder->snapshot)
-        return cairn_find(finder, path, flags, want, found, error);
     for (int attempt = 0; attempt < 32; attempt++) {
-        uint64_t epoch = atomic_load(&core->epoch);
-        if (atomic_load(&core->removing) == 0) {
-            enum cairn_status status =
-                cairn_find(finder, path, flags, want, found, error);
-            if (atomic_load(&core->epoch) == epoch)
-                return status;
-            cairn_view_release(&found->view);
-        }
+        uint64_t epoch = core_epoch(core);
+        enum cairn_status status = cairn_find(finder, path, flags, want, found, error);
+        if (finder->snapshot || core_undisturbed(core, epoch))
+            return status;
+        cairn_view_release(&found->view);
         sched_yield();
     }
     pthread_rwlock_wrlock(&core->gate);
     enum cairn_status status = cairn_find(finder, path, flags, want, found, error);
     pthread_rwlock_unlock(&core->gate);
     return status;
+}
+
+enum cairn_status cairn_find_on(const struct finder *finder, struct cairn_slice path,
+                                unsigned flags, unsigned want, uint64_t epoch,
+                                enum cairn_status looked, struct found *found,
+                                struct cairn_error *error) {
+    enum cairn_status status =
+        follow(finder, path, epoch, flags, want, looked, found, error);
+    if (finder->snapshot || core_undisturbed(finder->core, epoch))
+        return status;
+    cairn_view_release(&found->view);
+    return cairn_find_stable(finder, path, flags, want, found, error);
 }
 
 enum cairn_status cairn_find_in_pack(const struct finder *finder,

@@ -22,11 +22,11 @@ struct found {
      * where it would be. */
     struct cairn_path path;
 
-    /* To be released, whatever the status. On CAIRN_OK its entry is what was found. */
+    /* What was found, on CAIRN_OK. To be released whatever the status. */
     struct cairn_view view;
 
     bool packed;   /* lies in its group's pack and not at a key of its own */
-    bool leftover; /* on CAIRN_NOT_FOUND: the view holds a tombstone or what expired */
+    bool leftover; /* not there, but its key holds a tombstone, or what expired */
 
     /* On CAIRN_NOT_FOUND: the path's first `existing` bytes are a group. */
     size_t existing;
@@ -46,6 +46,13 @@ enum cairn_status cairn_find_stable(const struct finder *finder,
                                     struct cairn_slice path, unsigned flags,
                                     unsigned want, struct found *found,
                                     struct cairn_error *error);
+
+/* The same for a reader that has asked the backend for `path` itself already: `epoch`
+ * is core_epoch before that, `looked` what it answered, found->view what it gave. */
+enum cairn_status cairn_find_on(const struct finder *finder, struct cairn_slice path,
+                                unsigned flags, unsigned want, uint64_t epoch,
+                                enum cairn_status looked, struct found *found,
+                                struct cairn_error *error);
 
 /* True if the pack of `path`'s parent holds a child of its name. */
 enum cairn_status cairn_find_in_pack(const struct finder *finder,

@@ -78,11 +78,13 @@ static enum cairn_status take(struct cairn_list *list, struct cairn_list_item *o
                 : list->inlined_ended
                     ? -1
                     : cairn_slice_compare(list->own.name, list->inlined.name);
-    list->step_own = order <= 0;
-    list->step_inlined = order >= 0;
     bool own = order <= 0;
+    /* An own key hides the inline child of its name, unless it has expired. */
+    bool expired = own && core_expired(&list->own.entry, list->context);
+    list->step_own = own;
+    list->step_inlined = order >= 0 && !expired;
     struct cairn_entry *entry = own ? &list->own.entry : &list->inlined.entry;
-    if (entry->kind == CAIRN_TOMBSTONE || core_expired(entry, list->context))
+    if (entry->kind == CAIRN_TOMBSTONE || expired || core_expired(entry, list->context))
         return CAIRN_CONFLICT;
 
     out->name = own ? list->own.name : list->inlined.name;

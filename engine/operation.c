@@ -62,6 +62,34 @@ static enum cairn_status add_chunk_erases(struct plan *plan, struct cairn_slice 
     return status;
 }
 
+/* What holds the place of an absent entry goes with its chunks. */
+static enum cairn_status add_leftover_erases(struct plan *plan, struct cairn_slice path,
+                                             struct cairn_error *error) {
+    struct core *core = plan->core;
+    struct cairn_view view = {.release = NULL};
+    if (!core->backend->chunk_bytes || plan_changes(plan, path))
+        return CAIRN_OK;
+    enum cairn_status status = core->backend->get(core->self, plan->context, NULL, path,
+                                                  CAIRN_WANT_PAYLOAD, &view, error);
+    if (!status)
+        status = add_chunk_erases(plan, path, &view.entry, error);
+    cairn_view_release(&view);
+    return status;
+}
+
+/* True if what cannot be read is the entry itself: it may be written over and deleted,
+ * for there is no other way to get rid of it. */
+static bool is_corrupt(struct plan *plan, struct cairn_slice path,
+                       enum cairn_status status) {
+    struct core *core = plan->core;
+    struct cairn_view view = {.release = NULL};
+    if (status != CAIRN_CORRUPT || path.size == 0)
+        return false;
+    status = core->backend->get(core->self, plan->context, NULL, path, 0, &view, NULL);
+    cairn_view_release(&view);
+    return status == CAIRN_CORRUPT;
+}
+
 /* -- One function an operation ---------------------------------------------------- */
 
 enum cairn_status operation_read(struct plan *plan, struct cairn_slice path,
@@ -127,6 +155,10 @@ static enum cairn_status write_at(struct plan *plan, struct task *task,
     struct found found;
     enum cairn_status status =
         cairn_find(&finder, path, 0, CAIRN_WANT_DETAILS, &found, error);
+    if (is_corrupt(plan, found.path.text, status)) {
+        found.view = (struct cairn_view){.entry = {.kind = CAIRN_LINK}}; /* the worst */
+        status = CAIRN_OK;
+    }
     bool exists = status == CAIRN_OK;
     if (status && status != CAIRN_NOT_FOUND)
         goto done;
@@ -142,8 +174,9 @@ static enum cairn_status write_at(struct plan *plan, struct task *task,
 
     struct cairn_entry *old = &found.view.entry;
     if ((!exists && (status = add_parents(plan, &found, error))) ||
-        ((exists || found.leftover) &&
-         (status = add_chunk_erases(plan, path, old, error))))
+        (exists && (status = add_chunk_erases(plan, path, old, error))) ||
+        (found.leftover &&
+         (status = add_leftover_erases(plan, found.path.text, error))))
         goto done;
 
     int64_t now = cairn_context_now(plan->context);
@@ -354,8 +387,7 @@ static enum cairn_status check_pack_hidden(struct plan *plan, struct cairn_slice
         if (!plan_look(plan, path.text, &view, &status))
             status = core->backend->get(core->self, plan->context, NULL, path.text, 0,
                                         &view, error);
-        bool hidden = !status && (view.entry.kind == CAIRN_TOMBSTONE ||
-                                  core_expired(&view.entry, plan->context));
+        bool hidden = !status && view.entry.kind == CAIRN_TOMBSTONE;
         cairn_view_release(&view);
         if (status && status != CAIRN_NOT_FOUND)
             return status;
@@ -377,6 +409,10 @@ static enum cairn_status delete_at(struct plan *plan, struct task *task,
     bool packs = plan->core->capabilities & CAIRN_CAN_PACK;
     enum cairn_status status =
         cairn_find(&finder, path, 0, packs ? CAIRN_WANT_PAYLOAD : 0, &found, error);
+    if (is_corrupt(plan, found.path.text, status)) {
+        found.view = (struct cairn_view){.entry = {.kind = CAIRN_LINK}}; /* the worst */
+        status = CAIRN_OK;
+    }
     if (status)
         goto done;
     struct cairn_entry *entry = &found.view.entry;

@@ -114,23 +114,26 @@ static enum cairn_status refuse(const char *who, const struct cairn_option *opti
                       known[0] ? known : "none");
 }
 
+enum cairn_status cairn_options_check(const char *who,
+                                      const struct cairn_option *options,
+                                      const struct cairn_setting *settings,
+                                      size_t count, struct cairn_error *error) {
+    for (size_t i = 0; i < count; i++)
+        if (!option_named(options, settings[i].name))
+            return refuse(who, options, settings[i].name, error);
+    return CAIRN_OK;
+}
+
 enum cairn_status cairn_options_read(const char *who,
                                      const struct cairn_option *options,
                                      const struct cairn_setting *settings, size_t count,
                                      void *target, struct cairn_error *error) {
-    for (const struct cairn_option *option = options; option->name; option++) {
-        enum cairn_status status =
-            fill(who, option, cairn_slice_of(option->preset), target, error);
-        if (status)
-            return status;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct cairn_option *option = option_named(options, settings[i].name);
-        if (!option)
-            return refuse(who, options, settings[i].name, error);
-        enum cairn_status status = fill(who, option, settings[i].value, target, error);
-        if (status)
-            return status;
-    }
-    return CAIRN_OK;
+    enum cairn_status status =
+        cairn_options_check(who, options, settings, count, error);
+    for (const struct cairn_option *option = options; option->name && !status; option++)
+        status = fill(who, option, cairn_slice_of(option->preset), target, error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = fill(who, option_named(options, settings[i].name), settings[i].value,
+                      target, error);
+    return status;
 }

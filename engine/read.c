@@ -2,31 +2,42 @@
 #include "find.h"
 #include "value.h"
 
-/* A link, a miss, or a value that has to be made up: the long way. A value whose chunks
- * vanish while they are collected was replaced: look again. */
-static enum cairn_status read_slowly(struct cairn_store *store,
-                                     const struct cairn_context *context,
-                                     struct cairn_slice path, struct cairn_view *out,
-                                     struct cairn_error *error) {
-    struct finder finder = {store->core, context, store->snapshot, NULL};
-    struct found found;
-    enum cairn_status status;
-    for (int attempt = 0; attempt < 32; attempt++) {
-        status = cairn_find_stable(&finder, path, FIND_FOLLOW, CAIRN_WANT_PAYLOAD,
-                                   &found, error);
-        if (!status && found.view.entry.kind == CAIRN_GROUP)
-            status =
-                cairn_fail_at(error, CAIRN_NOT_FOUND, "a group has no value", path);
-        if (status) {
-            cairn_view_release(&found.view);
-            return status;
-        }
-        *out = found.view;
-        status = value_load(store->core, context, store->snapshot, path, out, error);
-        if (status != CAIRN_CONFLICT)
-            return status;
+/* What was found, as a value. CAIRN_CONFLICT: its chunks vanished while they were
+ * collected, so it was replaced. */
+static enum cairn_status take(struct cairn_store *store,
+                              const struct cairn_context *context,
+                              struct cairn_slice path, enum cairn_status status,
+                              struct found *found, struct cairn_view *out,
+                              struct cairn_error *error) {
+    if (!status && found->view.entry.kind == CAIRN_GROUP)
+        status = cairn_fail_at(error, CAIRN_NOT_FOUND, "a group has no value", path);
+    if (status) {
+        cairn_view_release(&found->view);
+        return status;
     }
-    return CAIRN_CORRUPT; /* value_load has said which chunk */
+    *out = found->view;
+    return value_load(store->core, context, store->snapshot, path, out, error);
+}
+
+/* The long way: a link, a miss, or a value that has to be made up. */
+static enum cairn_status read_on(struct cairn_store *store,
+                                 const struct cairn_context *context,
+                                 struct cairn_slice path, uint64_t epoch,
+                                 enum cairn_status looked, struct cairn_view *out,
+                                 struct cairn_error *error) {
+    struct finder finder = {store->core, context, store->snapshot, NULL};
+    const unsigned want = CAIRN_WANT_PAYLOAD;
+    struct found found;
+    found.view = *out;
+    out->release = NULL;
+    enum cairn_status status =
+        cairn_find_on(&finder, path, FIND_FOLLOW, want, epoch, looked, &found, error);
+    status = take(store, context, path, status, &found, out, error);
+    for (int attempt = 0; status == CAIRN_CONFLICT && attempt < 32; attempt++) {
+        status = cairn_find_stable(&finder, path, FIND_FOLLOW, want, &found, error);
+        status = take(store, context, path, status, &found, out, error);
+    }
+    return status == CAIRN_CONFLICT ? CAIRN_CORRUPT : status;
 }
 
 enum cairn_status cairn_store_read(struct cairn_store *store,
@@ -39,21 +50,16 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
     enum cairn_status status = core_enter(core, context, error);
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
+    if (normal.text.size == 0)
+        return cairn_fail(error, CAIRN_NOT_FOUND, "the root is a group: no value");
 
-    if (normal.text.size) {
-        status = core->backend->get(core->self, context, store->snapshot, normal.text,
-                                    CAIRN_WANT_PAYLOAD, out, error);
-        const struct cairn_entry *entry = &out->entry;
-        if (!status && entry->kind == CAIRN_RAW && entry->form == CAIRN_PLAIN &&
-            !core_expired(entry, context))
-            return core_leave(core, context, "read", normal.text, CAIRN_OK);
-        if (!status)
-            cairn_view_release(out);
-        out->release = NULL;
-        if (status && status != CAIRN_NOT_FOUND)
-            return core_leave(core, context, "read", normal.text, status);
-    }
-    status = read_slowly(store, context, normal.text, out, error);
+    uint64_t epoch = core_epoch(core);
+    status = core->backend->get(core->self, context, store->snapshot, normal.text,
+                                CAIRN_WANT_PAYLOAD, out, error);
+    const struct cairn_entry *entry = &out->entry;
+    if (status || entry->kind != CAIRN_RAW || entry->form != CAIRN_PLAIN ||
+        core_expired(entry, context))
+        status = read_on(store, context, normal.text, epoch, status, out, error);
     return core_leave(core, context, "read", normal.text, status);
 }
 

@@ -1,7 +1,8 @@
 /* store.c -- opening and closing: one core for each open place, handles on it. */
 #include <stdlib.h>
 #include <sys/random.h>
-#include <xxhash.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h> /* inlined: it is on the way of every read */
 
 #include "core.h"
 #include "value.h"
@@ -126,7 +127,10 @@ static enum cairn_status open_or_join(struct core **core, struct cairn_slice loc
                                       const struct cairn_setting *settings,
                                       size_t count, struct cairn_error *error) {
     const struct cairn_backend *backend = (*core)->backend;
-    enum cairn_status status;
+    enum cairn_status status =
+        cairn_options_check(backend->name, backend->options, settings, count, error);
+    if (status)
+        return status;
     if (backend->identify) {
         status = backend->identify(location, &(*core)->identity, error);
         if (status)

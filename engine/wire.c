@@ -1,6 +1,8 @@
 /* wire.c -- varints, words and runs of bytes. */
 #include "wire.h"
 
+#include <endian.h>
+
 bool wire_append_varint(struct cairn_bytes *out, uint64_t value) {
     char bytes[10];
     size_t size = 0;
@@ -13,10 +15,9 @@ bool wire_append_varint(struct cairn_bytes *out, uint64_t value) {
 }
 
 bool wire_append_word(struct cairn_bytes *out, uint64_t word) {
-    char bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (char)(word >> (8 * i));
-    return cairn_bytes_append(out, (struct cairn_slice){bytes, 8});
+    uint64_t little = htole64(word);
+    return cairn_bytes_append(out,
+                              (struct cairn_slice){(char *)&little, sizeof little});
 }
 
 bool wire_append_run(struct cairn_bytes *out, struct cairn_slice run) {
@@ -46,10 +47,10 @@ bool wire_take_varint(struct cairn_slice *rest, uint64_t *out) {
 bool wire_take_word(struct cairn_slice *rest, uint64_t *out) {
     if (rest->size < 8)
         return false;
-    *out = 0;
-    for (int i = 0; i < 8; i++)
-        *out |= (uint64_t)(unsigned char)rest->data[i] << (8 * i);
-    skip(rest, 8);
+    uint64_t little;
+    memcpy(&little, rest->data, sizeof little);
+    *out = le64toh(little);
+    skip(rest, sizeof little);
     return true;
 }
 

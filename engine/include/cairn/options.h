@@ -35,6 +35,12 @@ struct cairn_option {
     const char *meaning; /* for --help: one line, with the unit */
 };
 
+/* CAIRN_INVALID_ARGUMENT if one of the settings is not among the options. */
+enum cairn_status cairn_options_check(const char *who,
+                                      const struct cairn_option *options,
+                                      const struct cairn_setting *settings,
+                                      size_t count, struct cairn_error *error);
+
 /* Fills `target` from the defaults, then from `settings`. CAIRN_INVALID_ARGUMENT
  * names an unknown option or a value that does not parse. `who` starts the message. */
 enum cairn_status cairn_options_read(const char *who,
