@@ -3,7 +3,8 @@
  * A shard is a hash table of its own: open addressing with linear probing, at most half
  * full, so that an item is found with two waits for memory: its slot, and itself. */
 #include <stdlib.h>
-#include <xxhash.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h> /* inlined: it is on the way of every read */
 
 #include "memory.h"
 

@@ -130,6 +130,12 @@ static void rocks_get_many(void *self, const struct cairn_context *context,
 
 /* -- Writing ---------------------------------------------------------------------- */
 
+static enum cairn_status write_failed(struct rocks *rocks, char *message,
+                                      struct cairn_error *error) {
+    atomic_store(&rocks->broken, true);
+    return rocks_fail(error, "write", message);
+}
+
 /* A single put needs no batch of ours: RocksDB makes one. */
 static enum cairn_status put_one(struct rocks *rocks, const struct cairn_change *change,
                                  rocksdb_writeoptions_t *how,
@@ -144,7 +150,7 @@ static enum cairn_status put_one(struct rocks *rocks, const struct cairn_change 
                     &message);
     cairn_bytes_free(&value);
     if (message)
-        status = rocks_fail(error, "write", message);
+        status = write_failed(rocks, message, error);
     return status;
 }
 
@@ -171,7 +177,7 @@ static enum cairn_status put_all(struct rocks *rocks,
     if (!status)
         rocksdb_write(rocks->db, how, batch, &message);
     if (message)
-        status = rocks_fail(error, "write", message);
+        status = write_failed(rocks, message, error);
     rocksdb_writebatch_destroy(batch);
     cairn_bytes_free(&value);
     return status;

@@ -4,6 +4,7 @@
 #define CAIRN_BACKENDS_ROCKSDB_H
 
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 
 #include "cairn/backend.h"
 
@@ -17,6 +18,7 @@ struct rocks {
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write, *write_synced;
     bool read_only;
+    atomic_bool broken; /* a write failed: see rocks_close */
 };
 
 /* -- rocksdb_open.c -----------------------------------------------------------------

@@ -277,8 +277,13 @@ static void tune(struct rocks *rocks, const struct rocks_options *given) {
     rocksdb_writeoptions_set_sync(rocks->write_synced, 1);
 }
 
+/* A librocksdb built with assertions (Debian's is) aborts when a database is closed
+ * whose log could not be written. Such a one is left open until the process ends:
+ * what was synced is safe, and the next opening recovers the rest. */
 void rocks_close(void *self) {
     struct rocks *rocks = self;
+    if (atomic_load(&rocks->broken))
+        return;
     if (rocks->family)
         rocksdb_column_family_handle_destroy(rocks->family);
     if (rocks->db)
