@@ -1,0 +1,30 @@
+---@meta cairn.process
+-- In the program only (bindings/lua_process.c).
+
+local process = {}
+
+--- Calls `body`; meanwhile Ctrl-C raises "interrupted!" in it.
+---@param body function
+---@return boolean ok
+---@return any ... its results, or the message with a traceback
+function process.call(body, ...) end
+
+---@param path string
+---@return "file"|"directory"|"other"|nil kind nil: nothing is there
+---@return integer|string|nil size of a file, or message
+function process.kind(path) end
+
+--- Fine if it is there.
+---@param path string
+---@param mode integer
+---@return true? ok
+---@return string? message
+function process.make_directory(path, mode) end
+
+---@param name string
+---@param value string
+---@return true? ok
+---@return string? message
+function process.set_environment(name, value) end
+
+return process

@@ -1,0 +1,77 @@
+--- The program: from the command line to a command, and from what became of it to an
+--- exit status.
+---
+--- bindings/main.c calls the function that this file returns. The commands are in
+--- commands/, what they share in program/; program/interface.lua lists them all.
+
+local arguments = require "cairn.program.arguments"
+local cairn = require "cairn"
+local failure = require "cairn.program.failure"
+local output = require "cairn.program.output"
+local process = require "cairn.process"
+local access = require "cairn.program.access"
+
+local DONE, FAILED, MISUSED = 0, 1, 2
+
+-- --json should also hold for a command line that makes no sense.
+local function asks_for_json(words)
+  for _, word in ipairs(words) do
+    if word == "--" then return false end
+    if word == "--json" then return true end
+  end
+  return false
+end
+
+local function run_command(line)
+  local name = line.command.name
+  local commands = require("cairn.program.commands." .. line.command.module)
+  local status = commands[name](line) or DONE
+  output.finish()
+  return status
+end
+
+local function prepare(options)
+  output.quiet = options.quiet or false
+  if options.quiet then access.make_quietly() end
+  if not options.store then return end
+  if options.store == "" then failure.usage("--store needs a URL") end
+  -- By the environment, so that programs a script starts use the same store.
+  process.set_environment("CAIRN_STORE", options.store)
+end
+
+local function obey(words, called)
+  output.as_json = asks_for_json(words)
+  local line = arguments.parse(words)
+  called.command = line.command and line.command.name
+  output.as_json = line.options.json or false
+  prepare(line.options)
+  if line.options.version then
+    output.write("cairn ", cairn.version, "\n")
+  elseif line.options.help then
+    output.write(line.command and arguments.help(line.command) or arguments.overview())
+  elseif not line.command then
+    io.stderr:write(arguments.overview())
+    return MISUSED
+  else
+    return run_command(line)
+  end
+  output.finish()
+  return DONE
+end
+
+local function to_failure(problem)
+  if failure.is(problem) then return problem end
+  return failure.new(debug.traceback(tostring(problem), 2), "script_error")
+end
+
+--- Returns the exit status.
+---@return integer
+return function()
+  local called = {}
+  local ok, result = xpcall(obey, to_failure, arg, called)
+  if ok then return result end
+  if result.code == "closed_pipe" then return FAILED end
+  io.stdout:flush()
+  output.problem(called.command, result)
+  return result.code == "usage" and MISUSED or FAILED
+end

@@ -1,0 +1,98 @@
+--- The store a command works on, and its paths.
+
+local cairn = require "cairn"
+local failure = require "cairn.program.failure"
+local process = require "cairn.process"
+
+local access = {}
+
+local function has_option(scheme, name)
+  local backend = cairn.backends()[scheme]
+  for _, option in ipairs(backend and backend.options or {}) do
+    if option.name == name then return true end
+  end
+  return false
+end
+
+-- The same place with an option, where the backend has it and nobody has set it.
+local function with_option(where, name, value)
+  if type(where) == "table" then
+    if where[name] ~= nil or not has_option(where.backend, name) then return where end
+    local copy = { [name] = value }
+    for key, other in pairs(where) do copy[key] = other end
+    return copy
+  end
+  local asked = where:find("?", 1, true)
+  if not has_option(where:match("^([^:]*):") or "", name) then return where end
+  if asked and where:find("[?&]" .. name .. "=", asked) then return where end
+  return ("%s%s%s=%s"):format(where, asked and "&" or "?", name, value)
+end
+
+--- The same place for a reader: opening it makes nothing and changes nothing, and works
+--- while another process writes there, where the backend can do that.
+---@param where string|cairn.StoreOptions
+function access.for_reading(where)
+  return with_option(with_option(where, "create", false), "read_only", true)
+end
+
+local function open_what_exists(change)
+  local where, origin, code = cairn.default_store()
+  failure.check(where, origin, code)
+  if origin == "preset" and not process.kind("cairn-data") then
+    failure.raise("not_found", "there is no store in ./cairn-data yet: cairn put makes one, "
+      .. "--store names another")
+  end
+  return failure.check(cairn.open(change(where)))
+end
+
+--- For a command that only reads.
+---@return cairn.Store
+function access.open_to_read()
+  return open_what_exists(access.for_reading)
+end
+
+--- For a command that only removes: a store that is not there is not made.
+---@return cairn.Store
+function access.open_existing()
+  return open_what_exists(function(where)
+    return with_option(where, "create", false)
+  end)
+end
+
+---@return cairn.Store
+function access.open_to_write()
+  return failure.check(cairn.open())
+end
+
+--- A frozen state of the store where it has them, so that a long read is of one piece.
+---@param store cairn.Store
+---@return cairn.Store
+function access.freeze(store)
+  local frozen, message, code = store:snapshot()
+  if not frozen and code ~= "unsupported" then failure.raise(code, "%s", message) end
+  return frozen or store
+end
+
+--- From here on cairn.open() makes the default store without saying so.
+function access.make_quietly()
+  local open = cairn.open
+  function cairn.open(where)
+    if where ~= nil then return open(where) end
+    local message, code
+    where, message, code = cairn.default_store()
+    if where == nil then return nil, message, code end
+    return open(where)
+  end
+end
+
+--- "a" and "b" are "a/b"; the root is "".
+function access.join(group, name)
+  return group == "" and name or group .. "/" .. name
+end
+
+--- The normal form of a path, or a failure.
+function access.path(path)
+  return failure.check(cairn.normalize(path))
+end
+
+return access

@@ -1,0 +1,130 @@
+--- What the program says, and to whom.
+---
+--- To a terminal nothing is written that could command it: a name may hold any bytes,
+--- and an escape sequence in it is somebody else's. To a pipe names go as they are.
+
+local failure = require "cairn.program.failure"
+local json = require "cairn.program.json"
+local terminal = require "cairn.terminal"
+
+local output = {}
+
+local BROKEN_PIPE = 32 -- EPIPE
+
+--- Set from the command line.
+output.as_json = false
+output.quiet = false
+
+-- -- Names -------------------------------------------------------------------------
+
+-- Directional marks make a terminal show one name and mean another (UTR 36).
+local function is_invisible(code)
+  return code < 0x20 or code >= 0x7f and code <= 0x9f or code == 0x2028 or code == 0x2029
+    or code >= 0x202a and code <= 0x202e or code >= 0x2066 and code <= 0x2069
+end
+
+local function escape_bytes(bytes)
+  return (bytes:gsub(".", function(byte)
+    return ("\\x%02X"):format(byte:byte())
+  end))
+end
+
+--- The name with everything that is not plainly visible as \xNN, and a backslash
+--- doubled, so that no two names look alike.
+---@param name string bytes
+---@return string
+function output.visible(name)
+  if not name:find("[^ -~]") and not name:find("\\", 1, true) then return name end
+  local parts, i = {}, 1
+  while i <= #name do
+    local length = utf8.len(name, i, i) and utf8.offset(name, 2, i) - i
+    local piece = name:sub(i, i + (length or 1) - 1)
+    if not length or is_invisible(utf8.codepoint(piece)) then
+      piece = escape_bytes(piece)
+    elseif piece == "\\" then
+      piece = "\\\\"
+    end
+    parts[#parts + 1] = piece
+    i = i + (length or 1)
+  end
+  return table.concat(parts)
+end
+
+local on_terminal = {}
+
+local function is_terminal(number)
+  if on_terminal[number] == nil then on_terminal[number] = terminal.is_terminal(number) end
+  return on_terminal[number]
+end
+
+--- As it may be shown on standard output.
+function output.name(name)
+  return is_terminal(1) and output.visible(name) or name
+end
+
+-- -- Writing -----------------------------------------------------------------------
+
+local function check_written(ok, message, number)
+  if ok then return end
+  if number == BROKEN_PIPE then failure.raise("closed_pipe", "nobody reads any more") end
+  failure.raise("io", "standard output: %s", message)
+end
+
+--- To standard output, raising what goes wrong.
+function output.write(...)
+  check_written(io.stdout:write(...))
+end
+
+--- Where `--output` says: a function that writes, and one to call at the end.
+---@param name string? nil or "-": standard output
+---@return fun(bytes: string) write
+---@return fun() finish
+function output.open(name)
+  if not name or name == "-" then return output.write, function() end end
+  local file = failure.check(io.open(name, "wb"))
+  local function check(ok, message)
+    if not ok then failure.raise("io", "%s: %s", name, message) end
+  end
+  return function(bytes) check(file:write(bytes)) end, function() check(file:close()) end
+end
+
+--- A value as a line of JSON.
+function output.json(value)
+  output.write(json.encode(value), "\n")
+end
+
+--- At the end: what was buffered may not fit on the disk.
+function output.finish()
+  check_written(io.stdout:flush())
+end
+
+--- A remark on standard error, unless --quiet.
+function output.note(format, ...)
+  if output.quiet then return end
+  local text = format:format(...)
+  io.stderr:write("cairn: ", is_terminal(2) and output.visible(text) or text, "\n")
+end
+
+-- Of a traceback, lines stay lines; anything else is one.
+local function visible_lines(text)
+  return (text:gsub("[^\n\t]+", output.visible))
+end
+
+---@param command string? that failed
+---@param problem cairn.program.Failure
+function output.problem(command, problem)
+  local text, code = problem.message, problem.code
+  local said = json.object { "code", code, "message", json.bytes(text) }
+  local ok, line = pcall(json.encode, said) -- not ok: there is no JSON library
+  if output.as_json and ok then
+    io.stderr:write(line, "\n")
+    return
+  end
+  local from_script = code == "script_error"
+  if is_terminal(2) then text = from_script and visible_lines(text) or output.visible(text) end
+  if command and not from_script then text = command .. ": " .. text end
+  if not from_script and code ~= "usage" then text = ("%s (%s)"):format(text, code) end
+  io.stderr:write("cairn: ", text, "\n")
+end
+
+return output
