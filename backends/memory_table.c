@@ -19,7 +19,7 @@ RB_GENERATE_INTERNAL(names, item, in_order, by_name, __attribute__((unused)) sta
 /* -- Items ------------------------------------------------------------------------ */
 
 size_t item_weight(const struct item *item) {
-    return sizeof *item + sizeof(struct slot) + item->path_size + item->header_size +
+    return sizeof *item + sizeof(slot_t) + item->path_size + item->header_size +
            item->payload_size;
 }
 
@@ -104,25 +104,41 @@ static void fetch(const struct item *item) {
         __builtin_prefetch(line + 64 * i);
 }
 
+enum { POINTER_BITS = 48 };
+
+static slot_t tag_of(uint64_t hash) {
+    return (hash >> 40) << POINTER_BITS; /* not the bits that choose shard or slot */
+}
+
+static slot_t slot_of(struct item *item) {
+    return tag_of(item->hash) | (slot_t)(uintptr_t)item;
+}
+
+static struct item *item_in(slot_t slot) {
+    return (struct item *)(uintptr_t)(slot & (((slot_t)1 << POINTER_BITS) - 1));
+}
+
 /* The slot of `path`, or the free one where it would go. */
-static struct slot *probe(const struct shard *shard, uint64_t hash,
-                          struct cairn_slice path) {
+static slot_t *probe(const struct shard *shard, uint64_t hash,
+                     struct cairn_slice path) {
     size_t mask = shard->slot_count - 1;
+    slot_t tag = tag_of(hash);
     for (size_t i = hash & mask;; i = (i + 1) & mask) {
-        struct slot *slot = &shard->slots[i];
-        if (!slot->item)
+        slot_t *slot = &shard->slots[i];
+        if (!*slot)
             return slot;
-        if (slot->hash != hash)
+        if ((*slot ^ tag) >> POINTER_BITS)
             continue;
-        fetch(slot->item);
-        if (cairn_slice_equal(path_of(slot->item), path))
+        struct item *item = item_in(*slot);
+        fetch(item);
+        if (cairn_slice_equal(path_of(item), path))
             return slot;
     }
 }
 
 struct item *memory_find(struct memory *memory, struct cairn_slice path) {
     uint64_t hash = memory_hash(memory, path);
-    return probe(memory_shard(memory, hash), hash, path)->item;
+    return item_in(*probe(memory_shard(memory, hash), hash, path));
 }
 
 /* Makes sure that `more` items fit. */
@@ -136,9 +152,9 @@ bool shard_reserve(struct shard *shard, size_t more) {
     if (!bigger.slots)
         return false;
     for (size_t i = 0; i < shard->slot_count; i++) {
-        struct slot *slot = &shard->slots[i];
-        if (slot->item)
-            *probe(&bigger, slot->hash, path_of(slot->item)) = *slot;
+        struct item *item = item_in(shard->slots[i]);
+        if (item)
+            *probe(&bigger, item->hash, path_of(item)) = slot_of(item);
     }
     free(shard->slots);
     shard->slots = bigger.slots;
@@ -156,8 +172,8 @@ bool shard_init(struct shard *shard) {
 
 void shard_clear(struct shard *shard) {
     for (size_t i = 0; i < shard->slot_count; i++)
-        if (shard->slots[i].item)
-            item_release(shard->slots[i].item);
+        if (shard->slots[i])
+            item_release(item_in(shard->slots[i]));
     if (shard->slots)
         memset(shard->slots, 0, shard->slot_count * sizeof *shard->slots);
     shard->used = 0;
@@ -173,27 +189,27 @@ void shard_destroy(struct shard *shard) {
 
 struct item *shard_find(const struct shard *shard, uint64_t hash,
                         struct cairn_slice path) {
-    return probe(shard, hash, path)->item;
+    return item_in(*probe(shard, hash, path));
 }
 
 void shard_add(struct shard *shard, struct item *item) {
-    *probe(shard, item->hash, path_of(item)) = (struct slot){item->hash, item};
+    *probe(shard, item->hash, path_of(item)) = slot_of(item);
     shard->used++;
     TAILQ_INSERT_HEAD(&shard->queue, item, by_age);
 }
 
 /* Frees a slot and moves those behind it up, so that no probe ends early. */
-static void vacate(struct shard *shard, struct slot *slot) {
+static void vacate(struct shard *shard, slot_t *slot) {
     size_t mask = shard->slot_count - 1;
     size_t hole = (size_t)(slot - shard->slots);
-    for (size_t i = (hole + 1) & mask; shard->slots[i].item; i = (i + 1) & mask) {
-        size_t home = shard->slots[i].hash & mask;
+    for (size_t i = (hole + 1) & mask; shard->slots[i]; i = (i + 1) & mask) {
+        size_t home = item_in(shard->slots[i])->hash & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             shard->slots[hole] = shard->slots[i];
             hole = i;
         }
     }
-    shard->slots[hole].item = NULL;
+    shard->slots[hole] = 0;
     shard->used--;
 }
 
@@ -201,8 +217,8 @@ static void vacate(struct shard *shard, struct slot *slot) {
  * of the item's shard and its parent's are held, a slot is reserved. */
 void memory_insert(struct memory *memory, struct item *parent, struct item *item) {
     struct shard *shard = memory_shard(memory, item->hash);
-    struct slot *slot = probe(shard, item->hash, path_of(item));
-    struct item *old = slot->item;
+    slot_t *slot = probe(shard, item->hash, path_of(item));
+    struct item *old = item_in(*slot);
     if (old) {
         item->children = old->children;
         RB_REMOVE(names, &parent->children, old);
@@ -211,7 +227,7 @@ void memory_insert(struct memory *memory, struct item *parent, struct item *item
     } else {
         shard->used++;
     }
-    *slot = (struct slot){item->hash, item};
+    *slot = slot_of(item);
     RB_INSERT(names, &parent->children, item);
     TAILQ_INSERT_HEAD(&shard->queue, item, by_age);
     if (old)

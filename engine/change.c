@@ -10,6 +10,20 @@ enum { TREE_BATCH = 256, TREE_ROUNDS = 100 };
 
 static enum cairn_status check_operation(const struct cairn_operation *operation,
                                          struct cairn_error *error) {
+    enum cairn_operation_kind kind = operation->kind;
+    if ((operation->metadata.size || operation->compress || operation->if_equal) &&
+        kind != CAIRN_WRITE)
+        return cairn_fail_at(
+            error, CAIRN_INVALID_ARGUMENT,
+            "metadata, compression and if_equal are for values, not for",
+            operation->path);
+    if (operation->expires_ms && kind != CAIRN_WRITE && kind != CAIRN_MAKE_LINK)
+        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
+                             "only values and links can expire, not", operation->path);
+    if (operation->if_absent && kind != CAIRN_WRITE && kind != CAIRN_MAKE_LINK)
+        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
+                             "only values and links can be made if_absent, not",
+                             operation->path);
     if (operation->expires_ms < 0)
         return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
                              "an expiry before 1970 was asked for", operation->path);

@@ -1,8 +1,7 @@
 /* operation.c -- what each operation of a store means: one function for each.
  *
  * An operation looks (find.h sees what the plan holds already), refuses or not, and
- * adds changes to the plan. Nothing is added before all that can be refused has been.
- */
+ * adds changes to the plan; nothing before all that can be refused has been. */
 #include "operation.h"
 
 #include <xxhash.h>
@@ -28,37 +27,26 @@ static enum cairn_status check_names(struct plan *plan, struct cairn_slice path,
     return CAIRN_OK;
 }
 
-/* The groups between what exists and the path itself. */
-static enum cairn_status add_parents(struct plan *plan, const struct found *found,
-                                     struct cairn_error *error) {
-    struct cairn_slice path = found->path.text, segment;
-    if (found->beneath_value)
-        return cairn_fail_at(error, CAIRN_NOT_A_GROUP, "a value stands in the way of",
-                             path);
-    size_t at = found->existing, end = cairn_path_parent(path).size;
-    while (at < end && cairn_path_next(path, &at, &segment)) {
-        struct cairn_change change = {.path = cairn_slice_sub(path, 0, at)};
-        change.entry.kind = CAIRN_GROUP;
-        change.entry.created_ms = cairn_context_now(plan->context);
-        enum cairn_status status = plan_add(plan, change, error);
-        if (status)
-            return status;
-    }
-    return CAIRN_OK;
-}
-
-/* The chunks of a value that is about to go. */
+/* The chunks of a value that is about to go. Of a corrupt list, or one whose last chunk
+ * is not there, nothing is believed: the value goes all the same. */
 static enum cairn_status add_chunk_erases(struct plan *plan, struct cairn_slice path,
                                           const struct cairn_entry *entry,
                                           struct cairn_error *error) {
+    struct core *core = plan->core;
+    struct cairn_view last = {.release = NULL};
     struct chunk_list list;
-    if (entry->form != CAIRN_CHUNKED)
+    char room[96];
+    if (entry->form != CAIRN_CHUNKED || chunk_list_of(entry, path, &list, error) ||
+        list.count == 0)
         return CAIRN_OK;
-    enum cairn_status status = chunk_list_of(entry, path, &list, error);
-    for (uint64_t number = 0; !status && number < list.count; number++) {
-        char room[96];
+    enum cairn_status status =
+        core->backend->get(core->self, plan->context, NULL,
+                           chunk_path(room, list.id, list.count - 1), 0, &last, error);
+    cairn_view_release(&last);
+    if (status)
+        return status == CAIRN_NOT_FOUND || status == CAIRN_CORRUPT ? CAIRN_OK : status;
+    for (uint64_t number = 0; !status && number < list.count; number++)
         status = plan_add_erase(plan, chunk_path(room, list.id, number), error);
-    }
     return status;
 }
 
@@ -74,7 +62,28 @@ static enum cairn_status add_leftover_erases(struct plan *plan, struct cairn_sli
     if (!status)
         status = add_chunk_erases(plan, path, &view.entry, error);
     cairn_view_release(&view);
-    return status;
+    return status == CAIRN_NOT_FOUND || status == CAIRN_CORRUPT ? CAIRN_OK : status;
+}
+
+/* The groups between what exists and the path itself. */
+static enum cairn_status add_parents(struct plan *plan, const struct found *found,
+                                     struct cairn_error *error) {
+    struct cairn_slice path = found->path.text, segment;
+    if (found->beneath_value)
+        return cairn_fail_at(error, CAIRN_NOT_A_GROUP, "a value stands in the way of",
+                             path);
+    size_t at = found->existing, end = cairn_path_parent(path).size;
+    while (at < end && cairn_path_next(path, &at, &segment)) {
+        struct cairn_change change = {.path = cairn_slice_sub(path, 0, at)};
+        change.entry.kind = CAIRN_GROUP;
+        change.entry.created_ms = cairn_context_now(plan->context);
+        enum cairn_status status = add_leftover_erases(plan, change.path, error);
+        if (!status)
+            status = plan_add(plan, change, error);
+        if (status)
+            return status;
+    }
+    return CAIRN_OK;
 }
 
 /* True if what cannot be read is the entry itself: it may be written over and deleted,
@@ -211,7 +220,9 @@ static enum cairn_status group_at(struct plan *plan, struct task *task,
                                         path);
     if (status != CAIRN_NOT_FOUND ||
         (status = check_names(plan, found.path.text, error)) ||
-        (status = add_parents(plan, &found, error)))
+        (status = add_parents(plan, &found, error)) ||
+        (found.leftover &&
+         (status = add_leftover_erases(plan, found.path.text, error))))
         return status;
     struct cairn_change change = {.path = found.path.text};
     change.entry.kind = CAIRN_GROUP;
@@ -241,7 +252,9 @@ static enum cairn_status link_at(struct plan *plan, struct task *task,
     if (status != CAIRN_NOT_FOUND ||
         (status = check_names(plan, found.path.text, error)) ||
         (status = check_names(plan, target.text, error)) ||
-        (status = add_parents(plan, &found, error)))
+        (status = add_parents(plan, &found, error)) ||
+        (found.leftover &&
+         (status = add_leftover_erases(plan, found.path.text, error))))
         return status;
 
     struct cairn_change change = {.path = found.path.text};
@@ -315,6 +328,8 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
         status = check_names(plan, operation->children[i].name, error);
     if (!status && !exists)
         status = add_parents(plan, &found, error);
+    if (!status && found.leftover)
+        status = add_leftover_erases(plan, found.path.text, error);
     if (!status && exists)
         status = erase_tombstones(plan, found.path.text, operation, error);
     plan->removes |= exists;

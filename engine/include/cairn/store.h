@@ -126,8 +126,9 @@ struct cairn_operation {
     int64_t expires_ms;          /* of raw values and links; 0: never */
     bool compress;               /* of raw values; kept plain if that is shorter */
 
-    bool if_absent;                     /* CAIRN_CONFLICT if anything is at `path` */
-    const struct cairn_slice *if_equal; /* CAIRN_CONFLICT unless this value is there */
+    bool if_absent; /* of values and links: CAIRN_CONFLICT if anything is at `path` */
+    const struct cairn_slice
+        *if_equal; /* of values: CAIRN_CONFLICT unless this is there */
     struct cairn_fingerprint fingerprint;
 
     bool changed; /* out: false when all was so already, or a link was kept */
