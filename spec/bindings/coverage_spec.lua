@@ -1,0 +1,156 @@
+--- Nothing of the C interface is out of Lua's reach without a reason, and what the module offers is
+--- what its documentation says.
+
+local cairn = require "cairn"
+local lfs = require "lfs"
+
+local place = require "spec.support.place"
+
+-- Public C functions that the bindings do not call, and why.
+local UNBOUND = {
+  cairn_bytes_reserve = "growing is cairn_bytes_append's business",
+  cairn_context_check = "a context is the engine's own way down; Lua calls have none yet",
+  cairn_entry_encode_header = "for backends that keep payloads elsewhere",
+  cairn_fail = "for those who fail: the engine and backends",
+  cairn_options_read = "for backends; Lua hands settings to cairn_open and cairn_store_open",
+  cairn_options_check = "for backends",
+  cairn_pack_find = "cairn.decode gives all children of a pack",
+  cairn_path_join = "a list of segments is a path in Lua",
+  cairn_path_name = "the last of cairn.segments",
+  cairn_path_parent = "all but the last of cairn.segments",
+  cairn_path_within = "a comparison of two strings in Lua",
+  cairn_store_capabilities = "cairn.backends tells what each can do",
+  cairn_store_fingerprint = "for CAIRN_EXPECT, which transactions use",
+  cairn_store_scope = "cairn.backends tells the scope",
+}
+
+--- Names of the functions that a header declares: bodies, of structs and inline functions, do
+--- not count.
+local function declared(header)
+  local text = place.content(header):gsub("/%*.-%*/", ""):gsub("%b{}", "")
+  text = ("\n" .. text):gsub("\nstatic [^\n]*", "\n")
+  local names = {}
+  for name in text:gmatch("[%s%*](cairn_[%w_]+)%(") do names[#names + 1] = name end
+  return names
+end
+
+local function public_functions()
+  local all = {}
+  for _, folder in ipairs { "engine/include/cairn", "backends/include/cairn" } do
+    for name in lfs.dir(folder) do
+      if name:match("%.h$") then
+        for _, declaration in ipairs(declared(folder .. "/" .. name)) do
+          all[declaration] = folder .. "/" .. name
+        end
+      end
+    end
+  end
+  return all
+end
+
+local function bindings_text()
+  local parts = {}
+  for name in lfs.dir("bindings") do
+    if name:match("%.c$") then parts[#parts + 1] = place.content("bindings/" .. name) end
+  end
+  return table.concat(parts, "\n")
+end
+
+describe("the bindings", function()
+  local functions, text = public_functions(), bindings_text()
+
+  it("have headers to cover", function()
+    local count = 0
+    for _ in pairs(functions) do count = count + 1 end
+    assert.is_true(count >= 50, count .. " functions found")
+    for _, known in ipairs {
+      "cairn_store_read", "cairn_open", "cairn_import_hyperbeam", "cairn_fail",
+      "cairn_writer_append", "cairn_path_join", "cairn_backend_at", "cairn_status_word",
+    } do
+      assert.is_string(functions[known], known)
+    end
+  end)
+
+  it("call every public C function, or say why not", function()
+    for name, header in pairs(functions) do
+      local called = text:find("%f[%w_]" .. name .. "%s*%(") ~= nil
+      assert.is_true(called or UNBOUND[name] ~= nil, name .. " of " .. header .. " is not bound")
+      assert.is_false(called and UNBOUND[name] ~= nil, name .. " is bound after all")
+    end
+    for name in pairs(UNBOUND) do
+      assert.is_string(functions[name], name .. " is not declared anywhere")
+    end
+  end)
+end)
+
+describe("the documentation of the module", function()
+  local meta = place.content("bindings/meta/cairn.lua")
+
+  --- class -> set of the functions that the definitions declare for it.
+  local documented = {}
+  for class, name in meta:gmatch("\nfunction (%w+)[.:]([%w_]+)%(") do
+    documented[class] = documented[class] or {}
+    documented[class][name] = true
+  end
+
+  local function functions_of(object)
+    local names = {}
+    for name, value in pairs(object) do
+      if type(value) == "function" and not name:find("^__") then names[name] = true end
+    end
+    return names
+  end
+
+  it("has every function of the module, and no others", function()
+    assert.same(documented.cairn, functions_of(cairn))
+    assert.matches("^%d+%.%d+%.%d+", cairn.version)
+  end)
+
+  it("has every method, and no others", function()
+    local store <close> = assert(cairn.open("memory:"))
+    local writer <close> = assert(store:writer())
+    assert.same(documented.Store, functions_of(getmetatable(store).__index))
+    assert.same(documented.Writer, functions_of(getmetatable(writer).__index))
+
+    local batch_methods
+    assert(store:batch(function(batch)
+      batch_methods = functions_of(getmetatable(batch).__index)
+    end))
+    assert.same(documented.Batch, batch_methods)
+
+    local transaction_methods
+    assert(store:transaction(function(tx)
+      transaction_methods = functions_of(getmetatable(tx).__index)
+    end))
+    local expected = { read = documented.Transaction.read } -- a Transaction is a Batch
+    for name in pairs(documented.Batch) do expected[name] = true end
+    assert.same(expected, transaction_methods)
+  end)
+
+  it("names every code", function()
+    local alias = meta:match("@alias cairn%.code\n(.-)\n\n")
+    local codes = {}
+    for code in alias:gmatch('| "([%w_]+)"') do codes[#codes + 1] = code end
+    local words = {}
+    for word in place.content("engine/include/cairn/status.h"):gmatch("X%([%u_]+, ([%l_]+)%)") do
+      words[#words + 1] = word
+    end
+    assert.same(words, codes)
+  end)
+
+  it("describes the backends there are", function()
+    for name, backend in pairs(cairn.backends()) do
+      assert.is_string(name)
+      assert.is_string(backend.summary)
+      assert.equal("local", backend.scope)
+      for _, field in ipairs { "batch", "snapshot", "shared" } do
+        assert.is_boolean(backend[field])
+      end
+      for _, option in ipairs(backend.options) do
+        assert.is_string(option.name)
+        assert.is_string(option.default)
+        assert.is_string(option.meaning)
+      end
+    end
+  end)
+end)
