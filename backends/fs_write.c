@@ -250,6 +250,9 @@ static enum cairn_status apply_one(struct fs_put *put,
                     errno == ENAMETOOLONG;
         if (gone && change->kind == CAIRN_ERASE)
             return CAIRN_OK;
+        if (gone && errno != ENAMETOOLONG)
+            return cairn_fail_at(error, CAIRN_NOT_FOUND,
+                                 "the group above is gone or was replaced:", put->path);
         return fs_fail(error, errno, "write beneath what should be a group", put->path);
     }
     status = change_at(put, change, error);

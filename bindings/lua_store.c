@@ -19,18 +19,20 @@ static void unpin(struct store_box *box) {
     cairn_view_release(&box->pinned);
 }
 
-static struct store_box *check_box(lua_State *L, int index) {
-    struct store_box *box = luaL_checkudata(L, index, STORE_TYPE);
-    luaL_argcheck(L, box->ref, index, "the store is closed");
+static struct store_box *check_box(lua_State *L) {
+    struct store_box *box = cairn_lua_self(L, STORE_TYPE);
+    luaL_argcheck(L, box->ref, 1, "the store is closed");
     return box;
 }
 
 struct store_ref *cairn_lua_checkstore(lua_State *L, int index) {
-    return check_box(L, index)->ref;
+    struct store_box *box = luaL_checkudata(L, index, STORE_TYPE);
+    luaL_argcheck(L, box->ref, index, "the store is closed");
+    return box->ref;
 }
 
 static struct cairn_store *check_store(lua_State *L) {
-    return check_box(L, 1)->ref->store;
+    return check_box(L)->ref->store;
 }
 
 void cairn_lua_retain(struct store_ref *ref) {
@@ -58,7 +60,7 @@ struct store_ref *cairn_lua_newstore(lua_State *L) {
 /* -- Reading ---------------------------------------------------------------------- */
 
 static int store_read(lua_State *L) {
-    struct store_box *box = check_box(L, 1);
+    struct store_box *box = check_box(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     struct cairn_error error;
     unpin(box);
@@ -147,7 +149,7 @@ static int push_stat(lua_State *L, struct cairn_store *store,
 }
 
 static int store_stat(lua_State *L) {
-    struct store_box *box = check_box(L, 1);
+    struct store_box *box = check_box(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     struct cairn_error error;
     unpin(box);

@@ -50,9 +50,23 @@ struct cairn_slice cairn_lua_to_metadata(lua_State *L, int index);
 enum cairn_status cairn_lua_push_metadata(lua_State *L, struct cairn_slice metadata,
                                           struct cairn_error *error);
 
-/* Makes a metatable from methods and metamethods, with __index and __name set. */
+/* Makes a metatable from methods and metamethods, with __index and __name set. It is
+ * upvalue 1 of every method, see cairn_lua_self. */
 void cairn_lua_class(lua_State *L, const char *name, const luaL_Reg *methods,
                      const luaL_Reg *metamethods);
+
+/* The object that a method was called on: luaL_checkudata(L, 1, name) without looking
+ * the name up in the registry, which a hot method would spend a tenth of its time on.
+ */
+static inline void *cairn_lua_self(lua_State *L, const char *name) {
+    if (lua_getmetatable(L, 1)) {
+        int same = lua_rawequal(L, -1, lua_upvalueindex(1));
+        lua_pop(L, 1);
+        if (same)
+            return lua_touserdata(L, 1);
+    }
+    return luaL_checkudata(L, 1, name); /* says what is wrong */
+}
 
 static inline void cairn_lua_push(lua_State *L, struct cairn_slice bytes) {
     lua_pushlstring(L, bytes.size ? bytes.data : "", bytes.size);

@@ -16,12 +16,15 @@ enum { BLOCK = 8 };
 enum round { DONE, HOP };
 
 /* Whether what was once seen may be relied on: the present of a store that nobody but
- * us changes, and that forgets nothing by itself. */
+ * us changes, and that forgets nothing by itself. In a store that others change as
+ * well, a plan may: the backend notices, and it is planned again (plan_commit). */
 static bool may_know(const struct finder *finder, struct cairn_slice group) {
-    if (finder->snapshot ||
-        finder->core->capabilities & (CAIRN_IS_SHARED | CAIRN_IS_LOSSY))
+    unsigned capabilities = finder->core->capabilities;
+    if (finder->snapshot || capabilities & CAIRN_IS_LOSSY)
         return false;
-    return !finder->plan || !plan_changes(finder->plan, group);
+    if (!finder->plan)
+        return !(capabilities & CAIRN_IS_SHARED);
+    return finder->plan->trusts && !plan_changes(finder->plan, group);
 }
 
 /* What has expired is not there. */
@@ -52,14 +55,15 @@ static void look_many(const struct finder *finder, const struct cairn_slice *pat
                       size_t count, struct cairn_view *views,
                       enum cairn_status *statuses, struct cairn_error *error) {
     struct core *core = finder->core;
+    unsigned want = core->capabilities & CAIRN_CAN_PACK ? CAIRN_WANT_PAYLOAD : 0;
     if (finder->plan || count == 1 || !core->backend->get_many) {
         for (size_t i = 0; i < count; i++)
-            statuses[i] = look(finder, paths[i], CAIRN_WANT_PAYLOAD, &views[i], error);
+            statuses[i] = look(finder, paths[i], want, &views[i], error);
     } else {
         for (size_t i = 0; i < count; i++)
             views[i].release = NULL;
         core->backend->get_many(core->self, finder->context, finder->snapshot, paths,
-                                count, CAIRN_WANT_PAYLOAD, views, statuses, error);
+                                count, want, views, statuses, error);
     }
     for (size_t i = 0; i < count; i++)
         statuses[i] = present(finder, statuses[i], &views[i]);

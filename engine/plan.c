@@ -16,6 +16,7 @@ static void plan_init(struct plan *plan, struct core *core,
     plan->core = core;
     plan->context = context;
     plan->touched = (struct stripe_set){0};
+    plan->trusts = true;
     plan->removes = false;
     plan->changes = plan->inline_changes;
     plan->count = 0;
@@ -177,6 +178,7 @@ enum cairn_status plan_commit(struct core *core, const struct cairn_context *con
                               struct task *tasks, size_t count, unsigned flags,
                               size_t *failed, struct cairn_error *error) {
     struct stripe_set held = {0};
+    bool trusts = true;
     for (size_t i = 0; i < count; i++)
         guess(core, &tasks[i], &held);
 
@@ -186,15 +188,20 @@ enum cairn_status plan_commit(struct core *core, const struct cairn_context *con
         size_t i = 0;
         stripes_lock(&core->stripes, &held);
         plan_init(&plan, core, context);
+        plan.trusts = trusts;
         while (i < count && !(status = operation_plan(&plan, &tasks[i], error)))
             i++;
-        bool covered = stripe_set_covers(&held, &plan.touched);
-        if (covered && !status)
+        bool done = stripe_set_covers(&held, &plan.touched);
+        if (done && !status) {
             status = apply(&plan, flags, error);
+            /* Another process took a parent away that we thought we knew. */
+            if (status == CAIRN_NOT_FOUND && trusts)
+                done = trusts = false;
+        }
         stripes_unlock(&core->stripes, &held);
         stripe_set_merge(&held, &plan.touched);
         plan_clear(&plan);
-        if (covered) {
+        if (done) {
             if (status && failed)
                 *failed = i < count ? i : 0;
             return status;

@@ -27,6 +27,7 @@ struct plan {
     struct core *core;
     const struct cairn_context *context;
     struct stripe_set touched;
+    bool trusts;  /* that groups that were seen are still there (known.h) */
     bool removes; /* takes a link or a group away, or turns a plain group into a pack */
 
     struct cairn_change *changes;

@@ -57,6 +57,27 @@ describe("an fs store", function()
       assert.is_true(math.abs(store:stat("made/by-hand").created - cairn.now()) < 60000)
     end)
 
+    it("notices when others take away a group that it has written to", function()
+      local store <close> = assert(cairn.open(url))
+      assert(store:write("g/a", "1"))
+      assert(store:write("g/b", "2"))
+      place.remove(location .. "/g")
+      assert(store:write("g/c", "3"))
+      assert.same({ "c" }, names(store, "g"))
+
+      place.remove(location .. "/g")
+      assert(lfs.mkdir(location .. "/other"))
+      assert(lfs.link("other", location .. "/g", true))
+      assert(store:write("g/d", "4"))
+      assert.equal("4", store:read("other/d"))
+      assert.equal("link", lfs.symlinkattributes(location .. "/g", "mode"))
+
+      os.remove(location .. "/g")
+      place.put(location .. "/g", "a value now")
+      refused("not_a_group", "g/e", store:write("g/e", "5"))
+      assert.equal("a value now", place.content(location .. "/g"))
+    end)
+
     it("obeys the umask, as any program would", function()
       local run = place.wait(start([[
         local store = assert(require "cairn".open(arg[1]))

@@ -115,9 +115,9 @@ describe("bytes that are no entry", function()
       assert.equal(known, decodes(string.char(tag)), "tag " .. tag)
     end
     assert.is_false(decodes("\130\0")) -- flags announced, none there
-    assert.is_false(decodes("\130\64payload"))
-    assert.is_false(decodes("\130\48\5payload")) -- zstd and chunked at once
-    assert.is_false(decodes("\129\16\5target")) -- a compressed link
+    assert.is_false(decodes("\130\64payload")) -- an unknown one
+    assert.is_false(decodes("\130\6\5payload")) -- zstd and chunked at once
+    assert.is_false(decodes("\129\2\5target")) -- a compressed link
   end)
 
   it("are corrupt when cut off in the header", function()

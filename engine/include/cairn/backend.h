@@ -125,7 +125,8 @@ struct cairn_backend {
                      struct cairn_error *error);
 
     /* Makes the changes. Erasing what is not there is fine. Whatever fails, no value is
-     * ever half there. Staged payloads are consumed on CAIRN_OK only. */
+     * ever half there. Staged payloads are consumed on CAIRN_OK only. CAIRN_NOT_FOUND:
+     * another process has taken a parent away; the engine looks and plans again. */
     enum cairn_status (*apply)(void *self, const struct cairn_context *context,
                                const struct cairn_change *changes, size_t count,
                                unsigned flags, struct cairn_error *error);
