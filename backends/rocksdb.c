@@ -4,7 +4,9 @@
  * in byte order and its grandchildren are elsewhere: a child costs one put, a listing
  * one ordered scan. The value is the encoded entry (engine/FORMATS.md), which is read
  * pinned in the block cache, without a copy. Opening and tuning: rocksdb_open.c. */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "cairn/path.h"
 #include "location.h"
@@ -130,6 +132,35 @@ static void rocks_get_many(void *self, const struct cairn_context *context,
 
 /* -- Writing ---------------------------------------------------------------------- */
 
+/* A database that runs into a full disk is not to be had again before its process ends
+ * (rocks_close), and needs room itself to flush, to compact and to delete. So some is
+ * left: we look how much there is, seldom while there is plenty. */
+static enum cairn_status make_sure_of_room(struct rocks *rocks, size_t bytes,
+                                           struct cairn_error *error) {
+    const int64_t most = 64 << 20;
+    struct statvfs disk;
+    if (rocks->reserve == 0 ||
+        atomic_fetch_sub(&rocks->allowance, (int64_t)bytes) >= (int64_t)bytes)
+        return CAIRN_OK;
+    if (statvfs(rocks->path, &disk) < 0)
+        return cairn_fail(error, CAIRN_IO, "rocksdb: cannot tell the room in %s: %s",
+                          rocks->path, strerror(errno));
+    uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    uint64_t eighth = (uint64_t)disk.f_blocks * disk.f_frsize / 8;
+    uint64_t reserve = rocks->reserve < eighth ? rocks->reserve : eighth;
+    if (free_bytes < reserve + bytes) {
+        atomic_store(&rocks->allowance, 0);
+        return cairn_fail(error, CAIRN_IO,
+                          "rocksdb: no space left in %s: %llu bytes are free, of which "
+                          "%llu are kept in reserve",
+                          rocks->path, (unsigned long long)free_bytes,
+                          (unsigned long long)reserve);
+    }
+    int64_t half = (int64_t)((free_bytes - reserve - bytes) / 2);
+    atomic_store(&rocks->allowance, half < most ? half : most);
+    return CAIRN_OK;
+}
+
 static enum cairn_status write_failed(struct rocks *rocks, char *message,
                                       struct cairn_error *error) {
     atomic_store(&rocks->broken, true);
@@ -145,6 +176,8 @@ static enum cairn_status put_one(struct rocks *rocks, const struct cairn_change 
     char *message = NULL;
     key_of(change->path, &key);
     enum cairn_status status = cairn_entry_encode(&change->entry, &value, error);
+    if (!status)
+        status = make_sure_of_room(rocks, key.size + value.size, error);
     if (!status)
         rocksdb_put(rocks->db, how, key.bytes, key.size, value.data, value.size,
                     &message);
@@ -162,6 +195,7 @@ static enum cairn_status put_all(struct rocks *rocks,
     struct cairn_bytes value = {0};
     enum cairn_status status = CAIRN_OK;
     char *message = NULL;
+    size_t put = 0; /* bytes; what only deletes may use the reserve */
     for (size_t i = 0; i < count && !status; i++) {
         struct key key;
         key_of(changes[i].path, &key);
@@ -173,7 +207,10 @@ static enum cairn_status put_all(struct rocks *rocks,
         status = cairn_entry_encode(&changes[i].entry, &value, error);
         if (!status)
             rocksdb_writebatch_put(batch, key.bytes, key.size, value.data, value.size);
+        put += key.size + value.size;
     }
+    if (!status && put)
+        status = make_sure_of_room(rocks, put, error);
     if (!status)
         rocksdb_write(rocks->db, how, batch, &message);
     if (message)

@@ -18,7 +18,10 @@ struct rocks {
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write, *write_synced;
     bool read_only;
-    atomic_bool broken; /* a write failed: see rocks_close */
+    char *path;
+    uint64_t reserve;              /* bytes to be left free on the disk */
+    atomic_int_fast64_t allowance; /* bytes that may be written before we look again */
+    atomic_bool broken;            /* a write failed: see rocks_close */
 };
 
 /* -- rocksdb_open.c -----------------------------------------------------------------

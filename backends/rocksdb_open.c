@@ -23,7 +23,7 @@
 
 struct rocks_options {
     bool create, read_only, sync, mmap_reads, drop_expired;
-    uint64_t block_cache, memtable, block_size;
+    uint64_t block_cache, memtable, block_size, reserve;
     double bloom_bits, memtable_bloom;
     struct cairn_slice compression, bottommost_compression;
     int64_t max_open_files, background_jobs;
@@ -57,6 +57,8 @@ const struct cairn_option rocks_options[] = {
      "threads that flush and compact"},
     {"mmap_reads", CAIRN_OPTION_BOOLEAN, FIELD(mmap_reads), "false",
      "map files into memory; fastest with compression=none"},
+    {"reserve", CAIRN_OPTION_BYTES, FIELD(reserve), "64M",
+     "bytes to leave free on the disk, at most an eighth of it; 0: none"},
     {"drop_expired", CAIRN_OPTION_BOOLEAN, FIELD(drop_expired), "true",
      "let compactions remove what has expired"},
     {NULL, 0, 0, NULL, NULL},
@@ -296,6 +298,7 @@ void rocks_close(void *self) {
     rocksdb_readoptions_destroy(rocks->read);
     rocksdb_writeoptions_destroy(rocks->write);
     rocksdb_writeoptions_destroy(rocks->write_synced);
+    free(rocks->path);
     free(rocks);
 }
 
@@ -339,8 +342,15 @@ enum cairn_status rocks_open(struct cairn_slice location,
     if (!rocks)
         return cairn_fail(error, CAIRN_NO_MEMORY, "rocksdb: no memory to open a store");
     rocks->read_only = options.read_only;
+    rocks->reserve = options.reserve;
+    rocks->path = realpath(path, NULL); /* wherever the process may go later */
+    if (!rocks->path) {
+        free(rocks);
+        return cairn_fail(error, CAIRN_IO, "rocksdb: cannot open %s: %s", path,
+                          strerror(errno));
+    }
     tune(rocks, &options);
-    status = open_database(rocks, path, error);
+    status = open_database(rocks, rocks->path, error);
     if (status)
         rocks_close(rocks);
     else

@@ -81,7 +81,7 @@ describe("the rocksdb backend", function()
         create = true, read_only = false, sync = true, block_cache = "1M", memtable = "64K",
         block_size = "16K", bloom_bits = 0, memtable_bloom = 0, compression = "zstd",
         bottommost_compression = "none", max_open_files = 64, background_jobs = 1,
-        mmap_reads = true, drop_expired = false,
+        mmap_reads = true, drop_expired = false, reserve = "1M",
       }
       for _, option in ipairs(cairn.backends().rocksdb.options) do
         assert.is_not_nil(others[option.name], option.name)
