@@ -29,16 +29,6 @@ static const struct {
     {role_pair_read, 2, true}, {role_race, 3, false}, {role_count, 4, false},
 };
 
-#ifdef __SANITIZE_THREAD__
-/* Its search for deadlocks knows at most 64 locks a thread; the engine's stripes are
- * more, and always taken in their order. What RocksDB does among itself it cannot see.
- */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-    return "detect_deadlocks=0:ignore_noninstrumented_modules=1";
-}
-#endif
-
 void complain(struct stress *stress, const char *format, ...) {
     va_list rest;
     va_start(rest, format);
