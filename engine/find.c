@@ -80,16 +80,19 @@ static enum cairn_status look_in_pack(const struct finder *finder,
     return status;
 }
 
-/* Continues at `target` with `rest` behind it. `target` may lie in `view`. */
+/* Continues at `target` (which lies in a view, and is not believed to be a path) with
+ * `rest` behind it. */
 static enum cairn_status hop(struct found *found, struct cairn_slice target,
                              struct cairn_slice rest, struct cairn_error *error) {
-    char copy[CAIRN_PATH_MAX];
-    if (target.size > sizeof copy)
-        return cairn_fail_at(error, CAIRN_CORRUPT, "a link with too long a target",
-                             found->path.text);
-    memcpy(copy, target.data, target.size);
-    enum cairn_status status = cairn_path_join((struct cairn_slice){copy, target.size},
-                                               rest, &found->path, error);
+    struct cairn_path checked;
+    enum cairn_status status = cairn_path_normalize(target, &checked, NULL);
+    if (status || !cairn_slice_equal(checked.text, target))
+        status = cairn_fail_at(error, CAIRN_CORRUPT,
+                               "the target makes no sense of a link "
+                               "on the way to",
+                               found->path.text);
+    else
+        status = cairn_path_join(target, rest, &found->path, error);
     cairn_view_release(&found->view);
     return status;
 }
