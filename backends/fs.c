@@ -196,8 +196,9 @@ static enum cairn_status set_up(struct fs *fs, const struct settings *settings,
         status = look_if_empty(fs, &empty, error);
     if (!status && !is_marked(fs) && is_rocksdb(fs))
         status = cairn_fail(error, CAIRN_INVALID_ARGUMENT,
-                            "fs: %s is a RocksDB database (try rocksdb:%s)",
-                            fs->location, fs->location);
+                            "fs: %s is a RocksDB database (rocksdb: opens cairn's, "
+                            "cairn.import reads HyperBEAM's)",
+                            fs->location);
     if (!status)
         status = learn_links(fs, empty, error);
     if (!status && !fs->read_only)

@@ -356,10 +356,29 @@ static enum cairn_status read_piece(const struct place *place, int fd, uint64_t 
     return CAIRN_OK;
 }
 
+/* The file may be another than the one that the engine has looked at. */
+static enum cairn_status check_plain(const struct place *place, int fd,
+                                     const struct cairn_context *context,
+                                     struct cairn_error *error) {
+    char header[HEADER_MAX];
+    size_t size;
+    struct cairn_entry entry = {.kind = CAIRN_RAW};
+    enum cairn_status status = read_header(place, fd, header, &size, error);
+    if (!status && size)
+        status =
+            decode_header(place, (struct cairn_slice){header, size}, &entry, error);
+    if (status)
+        return status;
+    bool gone = entry.expires_ms && entry.expires_ms <= cairn_context_now(context);
+    return entry.form == CAIRN_PLAIN && !gone
+               ? CAIRN_OK
+               : cairn_fail_at(error, CAIRN_CONFLICT,
+                               "fs: replaced while it was read:", place->path);
+}
+
 enum cairn_status fs_read_at(void *self, const struct cairn_context *context,
                              struct cairn_slice path, uint64_t offset, char *buffer,
                              size_t size, size_t *got, struct cairn_error *error) {
-    (void)context;
     struct place place = {self, -1, NULL, path};
     *got = 0;
     enum cairn_status status = fs_check_path(path, error);
@@ -370,7 +389,9 @@ enum cairn_status fs_read_at(void *self, const struct cairn_context *context,
         return fs_miss(error, path);
     if (fd < 0)
         return not_read(&place, error);
-    status = read_piece(&place, fd, offset, buffer, size, got, error);
+    status = check_plain(&place, fd, context, error);
+    if (!status)
+        status = read_piece(&place, fd, offset, buffer, size, got, error);
     close(fd);
     return status;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "cairn/path.h"
+
 enum cairn_status location_identify(struct cairn_slice location,
                                     struct cairn_bytes *out,
                                     struct cairn_error *error) {
@@ -22,20 +24,31 @@ enum cairn_status location_identify(struct cairn_slice location,
     /* Cut segments off the end until what is left exists. */
     size_t size = location.size;
     while (!realpath(size ? text : ".", real)) {
+        if (size == 0)
+            return cairn_fail_at(error, CAIRN_IO, "there is no working directory for",
+                                 location);
         while (size && text[size - 1] == '/')
             size--;
         while (size && text[size - 1] != '/')
             size--;
         text[size] = '\0';
     }
+    /* The rest, without empty segments and dots; what does not exist has no links. */
+    size_t at = 0;
     struct cairn_slice rest = cairn_slice_sub(location, size, location.size - size);
-    while (rest.size && rest.data[rest.size - 1] == '/')
-        rest.size--;
-    if (!cairn_bytes_append(out, cairn_slice_of(real)) ||
-        (rest.size && !cairn_bytes_append(out, cairn_slice_of("/"))) ||
-        !cairn_bytes_append(out, rest))
-        return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a directory's name");
-    return CAIRN_OK;
+    struct cairn_slice segment, name = cairn_slice_of(strcmp(real, "/") ? real : "");
+    bool room = cairn_bytes_append(out, name);
+    while (room && cairn_path_next(rest, &at, &segment)) {
+        if (cairn_slice_equal(segment, cairn_slice_of(".")))
+            continue;
+        room = cairn_bytes_append(out, cairn_slice_of("/")) &&
+               cairn_bytes_append(out, segment);
+    }
+    if (room && out->size == 0)
+        room = cairn_bytes_append(out, cairn_slice_of("/"));
+    return room
+               ? CAIRN_OK
+               : cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a directory's name");
 }
 
 bool location_make(char *path) {

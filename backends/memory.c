@@ -82,9 +82,9 @@ static enum cairn_status make_items(struct memory *memory,
     for (size_t i = 0; i < count && !status; i++) {
         if (changes[i].kind != CAIRN_PUT)
             continue;
-        struct item *item = item_new(memory, &changes[i], error);
-        if (!item)
-            return CAIRN_NO_MEMORY;
+        struct item *item;
+        if ((status = item_new(memory, &changes[i], &item, error)))
+            return status;
         status = memory_make_room(memory, item_weight(item), shard_number(item->hash),
                                   error);
         if (status)
@@ -105,8 +105,9 @@ static struct item *parent_for(struct memory *memory, struct cairn_slice path,
         return parent;
     struct cairn_change change = {.kind = CAIRN_PUT, .path = at};
     change.entry.kind = CAIRN_GROUP;
-    struct item *item = item_new(memory, &change, error);
-    struct item *above = item ? parent_for(memory, at, error) : NULL;
+    struct item *item = NULL, *above = NULL;
+    if (!item_new(memory, &change, &item, error))
+        above = parent_for(memory, at, error);
     if (!above || !shard_reserve(memory_shard(memory, item->hash), 1)) {
         if (item)
             item_release(item);
@@ -320,25 +321,6 @@ static void memory_stage_discard(void *self, void *staged) {
     free(staged);
 }
 
-static enum cairn_status memory_read_at(void *self, const struct cairn_context *context,
-                                        struct cairn_slice path, uint64_t offset,
-                                        char *buffer, size_t size, size_t *got,
-                                        struct cairn_error *error) {
-    struct cairn_view view;
-    enum cairn_status status =
-        memory_get(self, context, NULL, path, CAIRN_WANT_PAYLOAD, &view, error);
-    if (status)
-        return status;
-    struct cairn_slice value = view.entry.payload;
-    *got = 0;
-    if (offset < value.size) {
-        *got = value.size - (size_t)offset < size ? value.size - (size_t)offset : size;
-        memcpy(buffer, value.data + offset, *got);
-    }
-    cairn_view_release(&view);
-    return CAIRN_OK;
-}
-
 /* -- The whole store
  * ------------------------------------------------------------------------ */
 
@@ -351,9 +333,10 @@ static void clear(struct memory *memory) {
 static enum cairn_status add_root(struct memory *memory, struct cairn_error *error) {
     struct cairn_change change = {.kind = CAIRN_PUT, .path = {"", 0}};
     change.entry.kind = CAIRN_GROUP;
-    struct item *root = item_new(memory, &change, error);
-    if (!root)
-        return CAIRN_NO_MEMORY;
+    struct item *root;
+    enum cairn_status status = item_new(memory, &change, &root, error);
+    if (status)
+        return status;
     shard_add(memory_shard(memory, root->hash), root);
     atomic_store(&memory->bytes, item_weight(root));
     return CAIRN_OK;
@@ -456,6 +439,5 @@ const struct cairn_backend cairn_memory_backend = {
     .stage = memory_stage,
     .stage_append = memory_stage_append,
     .stage_discard = memory_stage_discard,
-    .read_at = memory_read_at,
     .stats = memory_stats,
 };

@@ -33,9 +33,10 @@ struct item {
     uint32_t path_size;
     uint32_t name_at; /* where the path's last segment begins */
     uint32_t header_size;
-    bool hit;       /* since the hand came by. Guarded by the item's shard */
-    bool evictable; /* a raw value or a group; never changes */
-    char bytes[];   /* path, header, payload */
+    bool hit; /* since the hand came by. Guarded by the item's shard */
+    bool
+        evictable; /* a raw value or a group, not over or under a pack: never changes */
+    char bytes[];  /* path, header, payload */
 };
 
 /* A pointer to an item in the low 48 bits, which is all that user space has on the
@@ -75,8 +76,9 @@ static inline struct cairn_slice name_of(const struct item *item) {
 size_t item_weight(const struct item *item);
 
 /* A staged payload is only counted: it is taken over when nothing can fail any more. */
-struct item *item_new(const struct memory *memory, const struct cairn_change *change,
-                      struct cairn_error *error);
+enum cairn_status item_new(const struct memory *memory,
+                           const struct cairn_change *change, struct item **out,
+                           struct cairn_error *error);
 void item_retain(struct item *item);
 void item_release(void *item);
 

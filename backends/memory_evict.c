@@ -34,35 +34,45 @@ static struct item *sieve(struct shard *shard) {
     return NULL;
 }
 
-/* Takes one item out of a shard; false if none may go. The victim is chosen under one
- * lock and taken under two, so it is looked at again. */
-static bool evict_from(struct memory *memory, struct shard *shard) {
+/* How a look for a victim ended. */
+enum look { NOBODY, SPARED, EVICTED };
+
+/* The victim is chosen under one lock and taken under two, so it is looked at again;
+ * and spared if a pack has come above it, whose child of that name it hides. */
+static enum look evict_from(struct memory *memory, struct shard *shard) {
     pthread_mutex_lock(&shard->lock);
     struct item *victim = sieve(shard);
     pthread_mutex_unlock(&shard->lock);
     if (!victim)
-        return false;
+        return NOBODY;
+    enum look look = SPARED;
     uint64_t bits = memory_bits(memory, path_of(victim));
     memory_lock(memory, bits);
-    if (memory_find(memory, path_of(victim)) == victim && may_go(victim)) {
-        memory_erase(memory, memory_find(memory, cairn_path_parent(path_of(victim))),
-                     victim);
+    struct item *parent = memory_find(memory, cairn_path_parent(path_of(victim)));
+    if (memory_find(memory, path_of(victim)) == victim && may_go(victim) &&
+        parent->payload_size == 0) {
+        memory_erase(memory, parent, victim);
         shard->evictions++;
+        look = EVICTED;
     }
     memory_unlock(memory, bits);
     item_release(victim);
-    return true;
+    return look;
 }
 
 enum cairn_status memory_make_room(struct memory *memory, uint64_t more, unsigned start,
                                    struct cairn_error *error) {
+    enum { SPARED_MOST = 10000 };
     uint64_t now = atomic_fetch_add(&memory->bytes, more) + more;
     if (!memory->max_bytes || now <= memory->max_bytes)
         return CAIRN_OK;
-    unsigned barren = 0; /* shards in a row that had nothing to give */
-    for (unsigned i = start; more <= memory->max_bytes && barren < MEMORY_SHARDS; i++) {
-        barren =
-            evict_from(memory, &memory->shards[i % MEMORY_SHARDS]) ? 0 : barren + 1;
+    unsigned barren = 0, spared = 0; /* shards in a row with nobody to go */
+    for (unsigned i = start;
+         more <= memory->max_bytes && barren < MEMORY_SHARDS && spared < SPARED_MOST;
+         i++) {
+        enum look look = evict_from(memory, &memory->shards[i % MEMORY_SHARDS]);
+        barren = look == NOBODY ? barren + 1 : 0;
+        spared += look == SPARED;
         if (atomic_load(&memory->bytes) <= memory->max_bytes)
             return CAIRN_OK;
     }

@@ -36,41 +36,46 @@ void item_retain(struct item *item) {
 }
 
 /* A staged payload is only counted: it is taken over when nothing can fail any more. */
-struct item *item_new(const struct memory *memory, const struct cairn_change *change,
-                      struct cairn_error *error) {
+enum cairn_status item_new(const struct memory *memory,
+                           const struct cairn_change *change, struct item **out,
+                           struct cairn_error *error) {
     struct cairn_bytes header = {0};
     const struct cairn_bytes *staged = change->staged;
     struct cairn_slice payload = change->entry.payload;
     if (staged)
         payload = (struct cairn_slice){NULL, 0};
-    if (cairn_entry_encode_header(&change->entry, &header, error))
-        return NULL;
+    enum cairn_status status =
+        cairn_entry_encode_header(&change->entry, &header, error);
+    if (status)
+        return status;
     struct item *item =
         malloc(sizeof *item + change->path.size + header.size + payload.size);
     if (!item) {
         cairn_bytes_free(&header);
-        cairn_fail_at(error, CAIRN_NO_MEMORY, "memory: no memory for", change->path);
-        return NULL;
+        return cairn_fail_at(error, CAIRN_NO_MEMORY, "memory: no memory for",
+                             change->path);
     }
     struct cairn_slice name = cairn_path_name(change->path);
     *item = (struct item){
         .hash =
             XXH3_64bits_withSeed(change->path.data, change->path.size, memory->seed),
         .refs = 1,
-        .evictable = change->entry.kind != CAIRN_LINK,
+        .evictable =
+            change->entry.kind == CAIRN_RAW || change->entry.kind == CAIRN_GROUP,
         .path_size = (uint32_t)change->path.size,
         .header_size = (uint32_t)header.size,
         .name_at = (uint32_t)(change->path.size - name.size),
         .payload_size = staged ? staged->size : payload.size,
     };
-    char *out = item->bytes;
+    char *at = item->bytes;
     if (change->path.size)
-        memcpy(out, change->path.data, change->path.size);
-    memcpy(out + change->path.size, header.data, header.size);
+        memcpy(at, change->path.data, change->path.size);
+    memcpy(at + change->path.size, header.data, header.size);
     if (payload.size)
-        memcpy(out + change->path.size + header.size, payload.data, payload.size);
+        memcpy(at + change->path.size + header.size, payload.data, payload.size);
     cairn_bytes_free(&header);
-    return item;
+    *out = item;
+    return CAIRN_OK;
 }
 
 /* What an item says, as a view that holds on to it. Never fails: we encoded it. */
@@ -227,6 +232,8 @@ void memory_insert(struct memory *memory, struct item *parent, struct item *item
     } else {
         shard->used++;
     }
+    if (parent->payload_size) /* it hides an inline child, which must not come back */
+        item->evictable = false;
     *slot = slot_of(item);
     RB_INSERT(names, &parent->children, item);
     TAILQ_INSERT_HEAD(&shard->queue, item, by_age);

@@ -94,13 +94,20 @@ static unsigned char drop_expired(void *state, int level, const char *key,
                                   unsigned char *value_changed) {
     struct cairn_entry entry;
     (void)state, (void)level, (void)key, (void)key_size;
-    (void)new_value, (void)new_size;
     *value_changed = 0;
     if (value_size < 2 ||
         cairn_entry_decode((struct cairn_slice){value, value_size}, &entry, NULL))
         return 0;
-    return entry.expires_ms && entry.form != CAIRN_CHUNKED &&
-           entry.expires_ms <= cairn_context_now(NULL);
+    if (!entry.expires_ms || entry.form == CAIRN_CHUNKED ||
+        entry.expires_ms > cairn_context_now(NULL))
+        return 0;
+    if (!entry.covers)
+        return 1;
+    static char tombstone[] = {CAIRN_TOMBSTONE};
+    *new_value = tombstone;
+    *new_size = sizeof tombstone;
+    *value_changed = 1;
+    return 0;
 }
 
 static const char *filter_name(void *state) {
@@ -119,19 +126,28 @@ static bool is_there(int directory, const char *name) {
     return faccessat(directory, name, F_OK, 0) == 0;
 }
 
-static bool is_empty(int directory) {
+/* Names in the directory that end so; all of them, but . and .., for "". */
+static size_t count_names(int directory, const char *ending) {
     int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = copy < 0 ? NULL : fdopendir(copy);
     if (!listing) {
         if (copy >= 0)
             close(copy);
-        return false;
+        return SIZE_MAX; /* better too careful */
     }
-    size_t names = 0;
-    while (readdir(listing))
-        names++;
+    size_t count = 0;
+    for (struct dirent *item; (item = readdir(listing));) {
+        size_t size = strlen(item->d_name), end = strlen(ending);
+        if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0 &&
+            size >= end && strcmp(item->d_name + size - end, ending) == 0)
+            count++;
+    }
     closedir(listing);
-    return names == 2; /* . and .. */
+    return count;
+}
+
+static bool holds_data(int directory) {
+    return count_names(directory, ".sst") || count_names(directory, ".log");
 }
 
 static enum cairn_status write_mark(int directory, const char *path,
@@ -170,14 +186,20 @@ static enum cairn_status check_mark(int directory, const char *path,
 static enum cairn_status check_directory(int directory, const char *path,
                                          const struct rocks_options *options,
                                          struct cairn_error *error) {
-    if (is_there(directory, MARK_FILE))
+    if (is_there(directory, MARK_FILE)) {
+        if (!is_there(directory, "CURRENT") && holds_data(directory))
+            return cairn_fail(error, CAIRN_CORRUPT,
+                              "rocksdb: %s has lost its file CURRENT; opening it would "
+                              "delete the rest",
+                              path);
         return check_mark(directory, path, error);
+    }
     if (is_there(directory, "CURRENT"))
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "rocksdb: %s is a database that cairn did not make "
                           "(cairn.import reads those of HyperBEAM)",
                           path);
-    if (!is_empty(directory))
+    if (count_names(directory, "") > 0)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "rocksdb: %s holds other files and no store", path);
     if (!options->create || options->read_only)
@@ -227,11 +249,11 @@ static enum cairn_status check_options(const struct rocks_options *options,
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "rocksdb: a compression is none, snappy, lz4 or zstd");
     if (options->block_size < 256 || options->block_size > 1 << 24 ||
-        options->memtable < 1 << 16 || options->bloom_bits < 0 ||
-        options->bloom_bits > 100 || options->memtable_bloom < 0 ||
-        options->memtable_bloom > 0.25 || options->background_jobs < 1 ||
-        options->background_jobs > 1024 || options->max_open_files < -1 ||
-        options->max_open_files > INT_MAX)
+        options->memtable < 1 << 16 ||
+        !(options->bloom_bits >= 0 && options->bloom_bits <= 100) ||
+        !(options->memtable_bloom >= 0 && options->memtable_bloom <= 0.25) ||
+        options->background_jobs < 1 || options->background_jobs > 1024 ||
+        options->max_open_files < -1 || options->max_open_files > INT_MAX)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "rocksdb: an option is out of range (block_size 256 to 16M, "
                           "memtable from 64K, bloom_bits 0 to 100, memtable_bloom 0 to "

@@ -12,8 +12,10 @@
 --- long nor grow. What that costs: it is run under a hook at every instruction, which
 --- is slow and does not matter for a table.
 
+-- What the C module gives: itself, and io.open for reading that opens nothing but a
+-- regular file, because reading a pipe or a device may never end.
 ---@class cairn
-local cairn = ...
+local cairn, open_regular = ...
 
 local PRESET_PLACE = "cairn-data"
 local PRESET = "rocksdb:./" .. PRESET_PLACE
@@ -158,7 +160,7 @@ local NO_SUCH_FILE, NO_SUCH_FOLDER = 2, 20 -- ENOENT, ENOTDIR
 
 -- The text of a file; false when there is none.
 local function read_file(name)
-  local file, message, number = io.open(name, "rb")
+  local file, message, number = open_regular(name)
   if not file then
     if number == NO_SUCH_FILE or number == NO_SUCH_FOLDER then return false end
     return nil, message, "io"
@@ -210,12 +212,24 @@ local function preset_exists()
   return file ~= nil
 end
 
+-- What pcall(open_store) raised: there a function has neither line nor name.
+local function named(message)
+  return (tostring(message):gsub("'%?'", "'open'", 1))
+end
+
 local function open_default()
   local where, origin, code = cairn.default_store()
   if not where then return nil, origin, code end
   local new = origin == "preset" and not preset_exists()
   local store, message
-  store, message, code = open_store(where)
+  if type(where) == "table" then
+    -- A table of ours it is, but with types that the backend may not like.
+    local ok
+    ok, store, message, code = pcall(open_store, where)
+    if not ok then return refuse("%s: store: %s", origin, named(store)) end
+  else
+    store, message, code = open_store(where)
+  end
   if store and new then
     io.stderr:write("cairn: made a store in ./", PRESET_PLACE, " (rocksdb)\n")
   end
@@ -224,5 +238,8 @@ end
 
 function cairn.open(where)
   if where == nil then return open_default() end
-  return open_store(where)
+  -- A mistake in the argument is the caller's: theirs is the line to be named.
+  local ok, store, message, code = pcall(open_store, where)
+  if not ok then error(named(store), 2) end
+  return store, message, code
 end

@@ -55,9 +55,10 @@ static void grow(lua_State *L, struct batch_box *box) {
 }
 
 static int batch_add(lua_State *L, enum cairn_operation_kind kind) {
-    struct batch_box *box = check_batch(L);
+    (void)check_batch(L);
     struct lua_operation parsed;
     cairn_lua_parse(L, kind, 2, &parsed);
+    struct batch_box *box = check_batch(L);
     if (parsed.sync)
         luaL_error(L, "sync is an option of the batch, not of one change in it");
     grow(L, box);
@@ -95,8 +96,7 @@ static int batch_delete(lua_State *L) {
     return batch_add(L, CAIRN_DELETE);
 }
 
-static int apply(lua_State *L, struct store_ref *ref, struct batch_box *box,
-                 unsigned flags) {
+static int apply(lua_State *L, const struct batch_box *box, bool sync, bool in_steps) {
     struct cairn_operation *operations =
         lua_newuserdatauv(L, box->count * sizeof *operations + 1, 0);
     struct cairn_error error;
@@ -105,8 +105,13 @@ static int apply(lua_State *L, struct store_ref *ref, struct batch_box *box,
         if (operations[i].if_equal)
             operations[i].if_equal = &box->operations[i].expected;
     }
-    enum cairn_status status = cairn_store_apply(ref->store, NULL, operations,
-                                                 box->count, flags, NULL, &error);
+    struct cairn_store *store = cairn_lua_checkstore(L, 1)->store;
+    unsigned flags = sync ? CAIRN_STORE_SYNC : 0;
+    /* Steps are for backends that cannot do better. */
+    if (in_steps && !(cairn_store_capabilities(store) & CAIRN_CAN_BATCH))
+        flags |= CAIRN_STORE_IN_STEPS;
+    enum cairn_status status =
+        cairn_store_apply(store, NULL, operations, box->count, flags, NULL, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
     lua_pushboolean(L, true);
@@ -133,8 +138,7 @@ int cairn_lua_batch(lua_State *L) {
     lua_pushvalue(L, 4);
     lua_call(L, 1, 0);
     box->open = false;
-    return apply(L, cairn_lua_checkstore(L, 1), box,
-                 (sync ? CAIRN_STORE_SYNC : 0) | (in_steps ? CAIRN_STORE_IN_STEPS : 0));
+    return apply(L, box, sync, in_steps);
 }
 
 static const luaL_Reg batch_methods[] = {
@@ -166,24 +170,26 @@ static int transaction_end(lua_State *L) {
 }
 
 static int transaction_read(lua_State *L) {
-    struct transaction_box *box = check_transaction(L);
+    (void)check_transaction(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
+    struct transaction_box *box = check_transaction(L);
     struct cairn_error error;
     cairn_view_release(&box->pinned);
     enum cairn_status status =
         cairn_transaction_read(box->transaction, path, &box->pinned, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
-    cairn_lua_push(L, box->pinned.entry.payload);
+    cairn_lua_push(L, box->pinned.entry.payload); /* copies first: see store_box */
     cairn_view_release(&box->pinned);
     return 1;
 }
 
 static int transaction_add(lua_State *L, enum cairn_operation_kind kind) {
-    struct transaction_box *box = check_transaction(L);
+    (void)check_transaction(L);
     struct lua_operation parsed;
     struct cairn_error error;
     cairn_lua_parse(L, kind, 2, &parsed);
+    struct transaction_box *box = check_transaction(L);
     if (parsed.sync)
         luaL_error(L, "sync is an option of the transaction, not of one change in it");
     enum cairn_status status =
@@ -221,11 +227,11 @@ static int transaction_delete(lua_State *L) {
 
 /* Pushes a transaction that has begun; false: pushes the failure instead. */
 static struct transaction_box *begin(lua_State *L) {
-    struct store_ref *ref = cairn_lua_checkstore(L, 1);
     struct transaction_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     struct cairn_error error;
     *box = (struct transaction_box){0};
     luaL_setmetatable(L, TRANSACTION_TYPE);
+    struct store_ref *ref = cairn_lua_checkstore(L, 1);
     enum cairn_status status =
         cairn_transaction_begin(ref->store, NULL, &box->transaction, &error);
     if (status) {
@@ -238,7 +244,9 @@ static struct transaction_box *begin(lua_State *L) {
 }
 
 /* Runs the body once. Its results, and what the commit says, are left on the stack
- * above `base`; true when that is the answer, false when there was a conflict. */
+ * above `base`; true when that is the answer, false when what was read has changed
+ * since. A change that was refused is final, also with `conflict`: it would be refused
+ * again. */
 static bool attempt(lua_State *L, int base, unsigned flags) {
     struct cairn_error error;
     lua_settop(L, base);
@@ -253,10 +261,15 @@ static bool attempt(lua_State *L, int base, unsigned flags) {
     int results = lua_gettop(L) - base - 1;
     bool gave_up = results >= 2 && lua_isnil(L, base + 2) && !lua_isnil(L, base + 3);
 
+    if (!box->transaction)
+        luaL_error(L, "the transaction was collected while its function ran");
     enum cairn_status status = gave_up ? CAIRN_OK : box->status;
+    bool retry = false;
     error = box->error;
-    if (!gave_up && !status)
+    if (!gave_up && !status) {
         status = cairn_transaction_commit(box->transaction, flags, &error);
+        retry = status == CAIRN_CONFLICT;
+    }
     lua_pushcfunction(L, transaction_end);
     lua_pushvalue(L, base + 1);
     lua_call(L, 1, 0);
@@ -264,7 +277,7 @@ static bool attempt(lua_State *L, int base, unsigned flags) {
     if (status) {
         lua_settop(L, base);
         cairn_lua_fail(L, status, &error);
-        return status != CAIRN_CONFLICT;
+        return !retry;
     }
     if (results == 0)
         lua_pushboolean(L, true);

@@ -4,9 +4,29 @@
 static const char *const kinds[] = {"link", "raw", "group", "tombstone", NULL};
 static const char *const forms[] = {"plain", "zstd", "chunked", NULL};
 
+/* Pushes entry[name], nil or of this type, raw. */
+static int field(lua_State *L, int table, const char *name, int wanted) {
+    int type = cairn_lua_field(L, table, name);
+    if (type != LUA_TNIL && type != wanted)
+        luaL_error(L, "entry.%s: %s expected, got %s", name, lua_typename(L, wanted),
+                   lua_typename(L, type));
+    return type;
+}
+
+static void integer(lua_State *L, int table, const char *name, int64_t *out) {
+    if (field(L, table, name, LUA_TNUMBER) != LUA_TNIL) {
+        int is_integer;
+        *out = lua_tointegerx(L, -1, &is_integer);
+        if (!is_integer)
+            luaL_error(L, "entry.%s: integer expected, got %f", name,
+                       (LUAI_UACNUMBER)lua_tonumber(L, -1));
+    }
+    lua_pop(L, 1);
+}
+
 static int choice(lua_State *L, int table, const char *name, const char *preset,
                   const char *const list[]) {
-    lua_getfield(L, table, name);
+    field(L, table, name, LUA_TSTRING);
     const char *word = lua_isnil(L, -1) ? preset : lua_tostring(L, -1);
     for (int i = 0; word && list[i]; i++) {
         if (strcmp(word, list[i]) == 0) {
@@ -18,7 +38,25 @@ static int choice(lua_State *L, int table, const char *name, const char *preset,
                       word ? word : luaL_typename(L, -1), name);
 }
 
-static void to_entry(lua_State *L, int table, struct cairn_entry *out);
+/* A misspelt field would be left out of what is encoded. */
+static void check_fields(lua_State *L, int table) {
+    static const char *const known[] = {"kind",     "payload", "children", "form",
+                                        "size",     "created", "modified", "expires",
+                                        "metadata", NULL};
+    for (lua_pushnil(L); lua_next(L, table);) {
+        lua_pop(L, 1);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            luaL_error(L, "entry: names of fields are strings, not %s",
+                       luaL_typename(L, -1));
+        const char *const *name = known;
+        while (*name && strcmp(*name, lua_tostring(L, -1)) != 0)
+            name++;
+        if (!*name)
+            luaL_error(L, "entry: there is no field '%s'", lua_tostring(L, -1));
+    }
+}
+
+static void to_entry(lua_State *L, int table, bool packed, struct cairn_entry *out);
 
 /* entry.children: a pack, pushed as a string. */
 static struct cairn_slice to_pack(lua_State *L, int children) {
@@ -32,17 +70,19 @@ static struct cairn_slice to_pack(lua_State *L, int children) {
     int anchors = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, children); lua_settop(L, anchors + 1)) {
         luaL_checkstack(L, 16, NULL);
+        if (at == count)
+            luaL_error(L, "entry.children: the table grew while it was read");
         if (lua_type(L, anchors + 1) != LUA_TSTRING || !lua_istable(L, anchors + 2))
             luaL_error(L, "entry.children: names to entries expected");
         list[at].name.data = lua_tolstring(L, anchors + 1, &list[at].name.size);
-        to_entry(L, anchors + 2, &list[at].entry);
-        for (int i = anchors + 2; i <= lua_gettop(L); i++) {
+        to_entry(L, anchors + 2, true, &list[at].entry);
+        for (int i = anchors + 1; i <= lua_gettop(L); i++) {
             lua_pushvalue(L, i);
             lua_rawseti(L, anchors, (lua_Integer)lua_rawlen(L, anchors) + 1);
         }
         at++;
     }
-    if (cairn_pack_encode(list, count, pack, &error))
+    if (cairn_pack_encode(list, at, pack, &error))
         luaL_error(L, "entry.children: %s", error.message);
     cairn_lua_push(L, cairn_bytes_slice(pack));
     struct cairn_slice bytes;
@@ -50,21 +90,27 @@ static struct cairn_slice to_pack(lua_State *L, int children) {
     return bytes;
 }
 
-/* Leaves on the stack what the entry points at. */
-static void to_entry(lua_State *L, int table, struct cairn_entry *out) {
+/* Leaves on the stack what the entry points at. A pack holds values and links only, so
+ * an entry in it has no children of its own. */
+static void to_entry(lua_State *L, int table, bool packed, struct cairn_entry *out) {
     int64_t size = -1;
+    check_fields(L, table);
     *out = (struct cairn_entry){
         .kind = (enum cairn_kind)(choice(L, table, "kind", "", kinds) + 1),
         .form = (enum cairn_form)choice(L, table, "form", "plain", forms),
     };
-    cairn_lua_integer(L, table, "created", &out->created_ms);
-    cairn_lua_integer(L, table, "modified", &out->modified_ms);
-    cairn_lua_integer(L, table, "expires", &out->expires_ms);
-    cairn_lua_integer(L, table, "size", &size);
-    cairn_lua_string(L, table, "payload", &out->payload);
-    if (lua_getfield(L, table, "children") == LUA_TTABLE)
+    integer(L, table, "created", &out->created_ms);
+    integer(L, table, "modified", &out->modified_ms);
+    integer(L, table, "expires", &out->expires_ms);
+    integer(L, table, "size", &size);
+    if (field(L, table, "payload", LUA_TSTRING) == LUA_TSTRING)
+        out->payload.data = lua_tolstring(L, -1, &out->payload.size);
+    if (field(L, table, "children", LUA_TTABLE) == LUA_TTABLE) {
+        if (packed)
+            luaL_error(L, "entry.children: what is packed has no children");
         out->payload = to_pack(L, lua_gettop(L));
-    if (lua_getfield(L, table, "metadata") == LUA_TTABLE)
+    }
+    if (field(L, table, "metadata", LUA_TTABLE) == LUA_TTABLE)
         out->metadata = cairn_lua_to_metadata(L, lua_gettop(L));
     out->size = size >= 0 ? (uint64_t)size : out->payload.size;
 }
@@ -74,7 +120,7 @@ int cairn_lua_encode(lua_State *L) {
     struct cairn_error error;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    to_entry(L, 1, &entry);
+    to_entry(L, 1, false, &entry);
     struct cairn_bytes *bytes = cairn_lua_newbytes(L);
     enum cairn_status status = cairn_entry_encode(&entry, bytes, &error);
     if (status)

@@ -35,7 +35,7 @@ static void check_options(lua_State *L, int index, struct watcher *watcher,
     if (!cairn_lua_options(L, index, known))
         return;
     cairn_lua_string(L, index, "link_prefix", &out->link_prefix);
-    int type = lua_getfield(L, index, "progress");
+    int type = cairn_lua_field(L, index, "progress");
     if (type == LUA_TNIL)
         return;
     if (type != LUA_TFUNCTION)
@@ -66,10 +66,11 @@ static void push_result(lua_State *L, const struct cairn_import_result *result) 
 
 int cairn_lua_import(lua_State *L) {
     struct cairn_slice directory = cairn_lua_bytes(L, 1, "directory");
-    struct store_ref *ref = cairn_lua_checkstore(L, 2);
+    (void)cairn_lua_checkstore(L, 2);
     struct watcher watcher = {.L = L};
     struct cairn_import_options options = {0};
     check_options(L, 3, &watcher, &options);
+    struct store_ref *ref = cairn_lua_checkstore(L, 2);
 
     /* The watcher may close the store: not before the import is done with it. Nothing
      * raises in between. */

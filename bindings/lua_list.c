@@ -17,6 +17,25 @@ static int list_close(lua_State *L) {
     return 0;
 }
 
+/* Pushes name, value and kind. The value is copied before anything can run (see struct
+ * store_box); then a finalizer may move the listing on, and the item is gone. */
+static int push_with_value(lua_State *L, const struct cairn_list_item *item) {
+    char name[CAIRN_PATH_MAX];
+    struct cairn_slice kept = {name, item->name.size};
+    enum cairn_kind kind = item->kind;
+    if (kept.size > sizeof name)
+        return luaL_error(L, "a name longer than any path");
+    memcpy(name, item->name.data, kept.size);
+    if (kind == CAIRN_GROUP)
+        lua_pushboolean(L, false);
+    else
+        cairn_lua_push(L, item->value);
+    cairn_lua_push(L, kept);
+    lua_insert(L, -2);
+    lua_pushstring(L, cairn_lua_kind(kind));
+    return 3;
+}
+
 /* The iterator; its box is upvalue 1. A failure raises: an end would be taken for all.
  */
 static int list_next(lua_State *L) {
@@ -33,23 +52,21 @@ static int list_next(lua_State *L) {
     }
     if (status)
         return luaL_error(L, "%s (%s)", error.message, cairn_status_word(status));
+    if (box->values)
+        return push_with_value(L, &item);
     cairn_lua_push(L, item.name);
-    if (box->values && item.kind == CAIRN_GROUP)
-        lua_pushboolean(L, false);
-    else if (box->values)
-        cairn_lua_push(L, item.value);
     lua_pushstring(L, cairn_lua_kind(item.kind));
-    return box->values ? 3 : 2;
+    return 2;
 }
 
 /* Answers iterator, nil, nil, and the box, which a generic for closes. */
 static int open_list(lua_State *L, struct cairn_slice path,
                      const struct cairn_list_options *options) {
-    struct store_ref *ref = cairn_lua_checkstore(L, 1);
     struct list_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     struct cairn_error error;
     *box = (struct list_box){.values = options->values};
     luaL_setmetatable(L, LIST_TYPE);
+    struct store_ref *ref = cairn_lua_checkstore(L, 1);
     enum cairn_status status =
         cairn_list_open(ref->store, NULL, path, options, &box->list, &error);
     if (status)

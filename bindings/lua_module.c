@@ -1,8 +1,11 @@
 /* lua_module.c -- `require "cairn"`: the module's functions, and opening stores. */
 #include "lua_store.h"
 
+#include <fcntl.h>
 #include <lualib.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cairn/open.h"
 #include "defaults_lua.h"
@@ -27,10 +30,17 @@ static size_t to_settings(lua_State *L, int index, struct cairn_setting *setting
         }
         if (++count == SETTINGS_MAX)
             luaL_argerror(L, index, "where: too many options");
+        int type = lua_type(L, -1);
+        if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
+            luaL_argerror(L, index,
+                          lua_pushfstring(L,
+                                          "where.%s: string, number or boolean "
+                                          "expected, got %s",
+                                          setting->name.data, luaL_typename(L, -1)));
         luaL_checkstack(L, 8, NULL);
         setting->value.data = luaL_tolstring(L, -1, &setting->value.size);
         lua_remove(L, -2);
-        lua_insert(L, -2); /* below the key, where it stays */
+        lua_pushvalue(L, -2); /* name and value stay below the key */
     }
     return count;
 }
@@ -124,13 +134,46 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+static int close_stream(lua_State *L) {
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+/* io.open for reading, but of a regular file only: opening a pipe waits for a writer,
+ * and a device may never end. */
+static int open_regular(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+    stream->closef = NULL; /* closed, until it is open */
+    luaL_setmetatable(L, LUA_FILEHANDLE);
+    int fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return luaL_fileresult(L, 0, name);
+    struct stat info;
+    if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        lua_pushnil(L);
+        lua_pushfstring(L, "%s: not a regular file", name);
+        return 2;
+    }
+    stream->f = fdopen(fd, "rb");
+    if (!stream->f) {
+        int result = luaL_fileresult(L, 0, name);
+        close(fd);
+        return result;
+    }
+    stream->closef = close_stream;
+    return 1;
+}
+
 /* defaults.lua adds what `cairn.open()` without an argument means. */
 static void run_defaults(lua_State *L) {
     if (luaL_loadbufferx(L, (const char *)defaults_lua, sizeof defaults_lua - 1,
                          "@cairn/defaults.lua", "t") != LUA_OK)
         lua_error(L);
     lua_pushvalue(L, -2);
-    lua_call(L, 1, 0);
+    lua_pushcfunction(L, open_regular);
+    lua_call(L, 2, 0);
 }
 
 int luaopen_cairn(lua_State *L) {

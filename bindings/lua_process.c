@@ -93,10 +93,32 @@ static int process_make_directory(lua_State *L) {
     return luaL_fileresult(L, mkdir(path, mode) == 0 || errno == EEXIST, path);
 }
 
+/* real_path(path): the file that is meant, links followed; nil if nothing is there. */
+static int process_real_path(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    char *real = realpath(path, NULL);
+    if (!real)
+        return luaL_fileresult(L, 0, path);
+    lua_pushstring(L, real);
+    free(real);
+    return 1;
+}
+
+/* copy_mode(from, to): what replaces a file can be read by those who could read it. */
+static int process_copy_mode(lua_State *L) {
+    const char *from = luaL_checkstring(L, 1), *to = luaL_checkstring(L, 2);
+    struct stat info;
+    if (stat(from, &info))
+        return luaL_fileresult(L, 0, from);
+    return luaL_fileresult(L, chmod(to, info.st_mode & 0777) == 0, to);
+}
+
 static const luaL_Reg functions[] = {
     {"call", process_call},
+    {"copy_mode", process_copy_mode},
     {"kind", process_kind},
     {"make_directory", process_make_directory},
+    {"real_path", process_real_path},
     {"set_environment", process_set_environment},
     {NULL, NULL},
 };

@@ -4,12 +4,18 @@
 #include <stdlib.h>
 
 #define STORE_TYPE "cairn.Store"
+#define STAT_TYPE "cairn.stat"
 
 /* The most that read_at gives at once. */
 #define PIECE_MAX ((int64_t)1 << 31)
 
-/* `pinned` is what the last read holds while Lua copies it: if that runs out of memory,
- * the next call or the collector lets go. So a read needs no box of its own. */
+/* `pinned` is what a read holds while Lua copies it: if that runs out of memory, the
+ * next call or the collector lets go. So a read needs no box of its own.
+ *
+ * A finalizer may use the same store and so let go of `pinned`, but not too early:
+ * lua_pushlstring copies first and only then runs a step of the collector, with the
+ * finalizers; and the emergency collection of an allocation that fails runs none. What
+ * pushes more than one thing of a view needs a box of its own, see stat_box. */
 struct store_box {
     struct store_ref *ref; /* NULL once closed */
     struct cairn_view pinned;
@@ -19,20 +25,20 @@ static void unpin(struct store_box *box) {
     cairn_view_release(&box->pinned);
 }
 
-static struct store_box *check_box(lua_State *L) {
-    struct store_box *box = cairn_lua_self(L, STORE_TYPE);
+static struct store_box *self(lua_State *L) {
+    return cairn_lua_self(L, STORE_TYPE);
+}
+
+/* Raises if it is closed: after the last allocation before the store is used. */
+static struct cairn_store *opened(lua_State *L, const struct store_box *box) {
     luaL_argcheck(L, box->ref, 1, "the store is closed");
-    return box;
+    return box->ref->store;
 }
 
 struct store_ref *cairn_lua_checkstore(lua_State *L, int index) {
     struct store_box *box = luaL_checkudata(L, index, STORE_TYPE);
     luaL_argcheck(L, box->ref, index, "the store is closed");
     return box->ref;
-}
-
-static struct cairn_store *check_store(lua_State *L) {
-    return check_box(L)->ref->store;
 }
 
 void cairn_lua_retain(struct store_ref *ref) {
@@ -60,12 +66,13 @@ struct store_ref *cairn_lua_newstore(lua_State *L) {
 /* -- Reading ---------------------------------------------------------------------- */
 
 static int store_read(lua_State *L) {
-    struct store_box *box = check_box(L);
+    struct store_box *box = self(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
+    struct cairn_store *store = opened(L, box);
     struct cairn_error error;
     unpin(box);
     enum cairn_status status =
-        cairn_store_read(box->ref->store, NULL, path, &box->pinned, &error);
+        cairn_store_read(store, NULL, path, &box->pinned, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
     cairn_lua_push(L, box->pinned.entry.payload);
@@ -74,7 +81,7 @@ static int store_read(lua_State *L) {
 }
 
 static int store_read_at(lua_State *L) {
-    struct cairn_store *store = check_store(L);
+    struct store_box *box = self(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     int64_t offset = cairn_lua_count(L, 3, "offset", INT64_MAX);
     int64_t size = cairn_lua_count(L, 4, "size", PIECE_MAX);
@@ -82,8 +89,8 @@ static int store_read_at(lua_State *L) {
     luaL_Buffer buffer;
     size_t got;
     char *room = luaL_buffinitsize(L, &buffer, (size_t)size);
-    enum cairn_status status = cairn_store_read_at(store, NULL, path, (uint64_t)offset,
-                                                   room, (size_t)size, &got, &error);
+    enum cairn_status status = cairn_store_read_at(
+        opened(L, box), NULL, path, (uint64_t)offset, room, (size_t)size, &got, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
     luaL_pushresultsize(&buffer, got);
@@ -91,11 +98,12 @@ static int store_read_at(lua_State *L) {
 }
 
 static int store_type(lua_State *L) {
-    struct cairn_store *store = check_store(L);
+    struct store_box *box = self(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     struct cairn_error error;
     enum cairn_kind kind;
-    enum cairn_status status = cairn_store_type(store, NULL, path, &kind, &error);
+    enum cairn_status status =
+        cairn_store_type(opened(L, box), NULL, path, &kind, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
     lua_pushstring(L, cairn_lua_kind(kind));
@@ -103,16 +111,40 @@ static int store_type(lua_State *L) {
 }
 
 static int store_resolve(lua_State *L) {
-    struct cairn_store *store = check_store(L);
+    struct store_box *box = self(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     struct cairn_error error;
     struct cairn_path resolved;
     enum cairn_status status =
-        cairn_store_resolve(store, NULL, path, &resolved, &error);
+        cairn_store_resolve(opened(L, box), NULL, path, &resolved, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
     cairn_lua_push(L, resolved.text);
     return 1;
+}
+
+/* What one call of stat holds: the view, and the store, which a finalizer may close. */
+struct stat_box {
+    struct store_ref *ref;
+    struct cairn_view view;
+};
+
+static void let_go(struct stat_box *box) {
+    cairn_view_release(&box->view);
+    cairn_lua_release(box->ref);
+    box->ref = NULL;
+}
+
+static int stat_gc(lua_State *L) {
+    let_go(luaL_checkudata(L, 1, STAT_TYPE));
+    return 0;
+}
+
+static struct stat_box *new_stat(lua_State *L) {
+    struct stat_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = (struct stat_box){.ref = NULL};
+    luaL_setmetatable(L, STAT_TYPE);
+    return box;
 }
 
 static void set_time(lua_State *L, const char *name, int64_t ms) {
@@ -149,16 +181,18 @@ static int push_stat(lua_State *L, struct cairn_store *store,
 }
 
 static int store_stat(lua_State *L) {
-    struct store_box *box = check_box(L);
+    struct store_box *box = self(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
+    struct stat_box *held = new_stat(L);
+    struct cairn_store *store = opened(L, box);
     struct cairn_error error;
-    unpin(box);
-    enum cairn_status status =
-        cairn_store_stat(box->ref->store, NULL, path, &box->pinned, &error);
+    enum cairn_status status = cairn_store_stat(store, NULL, path, &held->view, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
-    int results = push_stat(L, box->ref->store, &box->pinned.entry);
-    unpin(box);
+    held->ref = box->ref;
+    cairn_lua_retain(held->ref);
+    int results = push_stat(L, store, &held->view.entry);
+    let_go(held);
     return results;
 }
 
@@ -176,7 +210,7 @@ static void parse_write_options(lua_State *L, int index, struct lua_operation *o
     cairn_lua_integer(L, index, "expires", &operation->expires_ms);
     if (cairn_lua_string(L, index, "if_equal", &out->expected))
         operation->if_equal = &out->expected;
-    int type = lua_getfield(L, index, "metadata");
+    int type = cairn_lua_field(L, index, "metadata");
     if (type == LUA_TTABLE)
         operation->metadata = cairn_lua_to_metadata(L, lua_gettop(L));
     else if (type != LUA_TNIL)
@@ -204,9 +238,9 @@ static void parse_child(lua_State *L, int anchors, int index,
         struct cairn_path target;
         struct cairn_error error;
         out->entry.kind = CAIRN_LINK;
-        lua_getfield(L, value, "link");
-        cairn_lua_path(L, value + 1, "link");
-        struct cairn_slice given = cairn_lua_bytes(L, value + 1, "link");
+        cairn_lua_field(L, value, "link");
+        struct cairn_slice given =
+            cairn_lua_path_in(L, value + 1, index, "children: link");
         if (cairn_path_normalize(given, &target, &error))
             luaL_argerror(L, index, lua_pushfstring(L, "children: %s", error.message));
         cairn_lua_push(L, target.text);
@@ -235,6 +269,8 @@ static void parse_children(lua_State *L, int index, struct cairn_operation *oper
     lua_newtable(L);
     int anchors = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (at == count)
+            luaL_argerror(L, index, "children: the table grew while it was read");
         children[at] = (struct cairn_pack_child){0};
         if (lua_type(L, -2) != LUA_TSTRING)
             luaL_argerror(L, index, "children: names are strings");
@@ -245,7 +281,7 @@ static void parse_children(lua_State *L, int index, struct cairn_operation *oper
         at++;
     }
     operation->children = children;
-    operation->child_count = count;
+    operation->child_count = at;
 }
 
 void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
@@ -277,11 +313,11 @@ void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
 /* Parses, applies, answers true. */
 static int apply(lua_State *L, enum cairn_operation_kind kind,
                  struct lua_operation *parsed) {
-    struct cairn_store *store = check_store(L);
+    struct store_box *box = self(L);
     struct cairn_error error;
     cairn_lua_parse(L, kind, 2, parsed);
     enum cairn_status status =
-        cairn_store_apply(store, NULL, &parsed->operation, 1,
+        cairn_store_apply(opened(L, box), NULL, &parsed->operation, 1,
                           parsed->sync ? CAIRN_STORE_SYNC : 0, NULL, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
@@ -324,6 +360,7 @@ static int answer(lua_State *L, enum cairn_status status,
 
 static int store_delete(lua_State *L) {
     static const char *const known[] = {"recursive", NULL};
+    struct store_box *box = self(L);
     struct lua_operation parsed;
     struct cairn_error error;
     bool recursive = false;
@@ -331,35 +368,35 @@ static int store_delete(lua_State *L) {
         cairn_lua_boolean(L, 3, "recursive", &recursive);
     if (!recursive)
         return apply(L, CAIRN_DELETE, &parsed);
-    struct cairn_store *store = check_store(L);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
-    return answer(L, cairn_store_delete_tree(store, NULL, path, &error), &error);
+    return answer(L, cairn_store_delete_tree(opened(L, box), NULL, path, &error),
+                  &error);
 }
 
-/* -- The whole store
- * ------------------------------------------------------------------- */
+/* -- The whole store -------------------------------------------------------------- */
 
 static int store_reset(lua_State *L) {
     struct cairn_error error;
-    return answer(L, cairn_store_reset(check_store(L), NULL, &error), &error);
+    return answer(L, cairn_store_reset(opened(L, self(L)), NULL, &error), &error);
 }
 
 static int store_sync(lua_State *L) {
     struct cairn_error error;
-    return answer(L, cairn_store_sync(check_store(L), NULL, &error), &error);
+    return answer(L, cairn_store_sync(opened(L, self(L)), NULL, &error), &error);
 }
 
 static int store_snapshot(lua_State *L) {
-    struct cairn_store *store = check_store(L);
+    struct store_box *box = self(L);
     struct store_ref *frozen = cairn_lua_newstore(L);
     struct cairn_error error;
-    enum cairn_status status = cairn_store_snapshot(store, &frozen->store, &error);
+    enum cairn_status status =
+        cairn_store_snapshot(opened(L, box), &frozen->store, &error);
     return status ? cairn_lua_fail(L, status, &error) : 1;
 }
 
 static int store_stats(lua_State *L) {
     struct cairn_stat stats[32];
-    size_t count = cairn_store_stats(check_store(L), stats, 32);
+    size_t count = cairn_store_stats(opened(L, self(L)), stats, 32);
     lua_createtable(L, 0, (int)count);
     for (size_t i = 0; i < count && i < 32; i++) {
         lua_pushinteger(L, (lua_Integer)stats[i].value);
@@ -369,7 +406,7 @@ static int store_stats(lua_State *L) {
 }
 
 static int store_url(lua_State *L) {
-    lua_pushstring(L, cairn_store_url(check_store(L)));
+    lua_pushstring(L, cairn_store_url(opened(L, self(L))));
     return 1;
 }
 
@@ -420,6 +457,14 @@ static const luaL_Reg store_metamethods[] = {
     {NULL, NULL},
 };
 
+static const luaL_Reg stat_methods[] = {{NULL, NULL}};
+
+static const luaL_Reg stat_metamethods[] = {
+    {"__gc", stat_gc},
+    {NULL, NULL},
+};
+
 void cairn_lua_init_store(lua_State *L) {
+    cairn_lua_class(L, STAT_TYPE, stat_methods, stat_metamethods);
     cairn_lua_class(L, STORE_TYPE, store_methods, store_metamethods);
 }

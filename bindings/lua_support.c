@@ -61,7 +61,11 @@ static void join(lua_State *L, struct cairn_bytes *out, int list, int depth, int
     luaL_checkstack(L, 8, "a path nested too deeply");
     if (depth > NESTING_MAX)
         luaL_argerror(L, index, lua_pushfstring(L, "%s: nested too deeply", name));
-    lua_Integer count = luaL_len(L, list);
+    if (luaL_getmetafield(L, list, "__len") != LUA_TNIL)
+        luaL_argerror(
+            L, index,
+            lua_pushfstring(L, "%s: a plain list expected, not one with __len", name));
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
     for (lua_Integer i = 1; i <= count; i++) {
         int type = lua_rawgeti(L, list, i);
         struct cairn_slice segment;
@@ -82,18 +86,27 @@ static void join(lua_State *L, struct cairn_bytes *out, int list, int depth, int
     }
 }
 
-struct cairn_slice cairn_lua_path(lua_State *L, int index, const char *name) {
-    if (lua_type(L, index) == LUA_TTABLE) {
+struct cairn_slice cairn_lua_path_in(lua_State *L, int slot, int index,
+                                     const char *name) {
+    if (lua_type(L, slot) == LUA_TTABLE) {
         struct cairn_bytes *joined = cairn_lua_newbytes(L);
-        join(L, joined, index, 0, index, name);
+        join(L, joined, slot, 0, index, name);
         cairn_lua_push(L, cairn_bytes_slice(joined));
         cairn_bytes_free(joined);
-        lua_replace(L, index);
+        lua_replace(L, slot);
         lua_pop(L, 1);
-    } else if (lua_type(L, index) != LUA_TSTRING) {
-        wrong_type(L, index, name, "path (a string or a list of strings)");
+    } else if (lua_type(L, slot) != LUA_TSTRING) {
+        luaL_argerror(L, index,
+                      lua_pushfstring(L,
+                                      "%s: path (a string or a list of strings) "
+                                      "expected, got %s",
+                                      name, luaL_typename(L, slot)));
     }
-    return cairn_lua_bytes(L, index, name);
+    return cairn_lua_bytes(L, slot, name);
+}
+
+struct cairn_slice cairn_lua_path(lua_State *L, int index, const char *name) {
+    return cairn_lua_path_in(L, index, index, name);
 }
 
 static int bytes_gc(lua_State *L) {
@@ -114,6 +127,11 @@ struct cairn_bytes *cairn_lua_newbytes(lua_State *L) {
 
 /* -- Options ---------------------------------------------------------------------- */
 
+int cairn_lua_field(lua_State *L, int table, const char *name) {
+    lua_pushstring(L, name);
+    return lua_rawget(L, table);
+}
+
 bool cairn_lua_options(lua_State *L, int index, const char *const known[]) {
     if (lua_isnoneornil(L, index))
         return false;
@@ -122,14 +140,17 @@ bool cairn_lua_options(lua_State *L, int index, const char *const known[]) {
     lua_pushnil(L);
     while (lua_next(L, index)) {
         lua_pop(L, 1);
-        const char *key = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-        const char *const *name = known;
-        while (key && *name && strcmp(*name, key) != 0)
-            name++;
-        if (!key || !*name)
+        if (lua_type(L, -1) != LUA_TSTRING)
             luaL_argerror(L, index,
-                          lua_pushfstring(L, "options: there is no option '%s'",
-                                          key ? key : luaL_typename(L, -1)));
+                          lua_pushfstring(L, "options: names are strings, not %s",
+                                          luaL_typename(L, -1)));
+        const char *key = lua_tostring(L, -1);
+        const char *const *name = known;
+        while (*name && strcmp(*name, key) != 0)
+            name++;
+        if (!*name)
+            luaL_argerror(L, index,
+                          lua_pushfstring(L, "options: there is no option '%s'", key));
     }
     return true;
 }
@@ -141,7 +162,7 @@ static int wrong_option(lua_State *L, int index, const char *name, const char *w
 }
 
 void cairn_lua_boolean(lua_State *L, int index, const char *name, bool *out) {
-    int type = lua_getfield(L, index, name);
+    int type = cairn_lua_field(L, index, name);
     if (type == LUA_TBOOLEAN)
         *out = lua_toboolean(L, -1);
     else if (type != LUA_TNIL)
@@ -150,7 +171,7 @@ void cairn_lua_boolean(lua_State *L, int index, const char *name, bool *out) {
 }
 
 void cairn_lua_integer(lua_State *L, int index, const char *name, int64_t *out) {
-    int type = lua_getfield(L, index, name), is_integer = 0;
+    int type = cairn_lua_field(L, index, name), is_integer = 0;
     if (type == LUA_TNUMBER)
         *out = lua_tointegerx(L, -1, &is_integer);
     if (type != LUA_TNIL && !is_integer)
@@ -160,7 +181,7 @@ void cairn_lua_integer(lua_State *L, int index, const char *name, int64_t *out) 
 
 bool cairn_lua_string(lua_State *L, int index, const char *name,
                       struct cairn_slice *out) {
-    int type = lua_getfield(L, index, name);
+    int type = cairn_lua_field(L, index, name);
     if (type == LUA_TNIL)
         return false;
     if (type != LUA_TSTRING)
@@ -205,10 +226,14 @@ struct cairn_slice cairn_lua_to_metadata(lua_State *L, int index) {
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         count++;
     struct cairn_field *fields = lua_newuserdatauv(L, count * sizeof *fields + 1, 0);
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-        to_field(L, &fields[at++]);
     struct cairn_bytes *encoded = cairn_lua_newbytes(L);
-    if (cairn_metadata_encode(fields, count, encoded, &error))
+    /* From here to the encoding nothing allocates: the table keeps the strings. */
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (at == count)
+            luaL_error(L, "metadata: the table grew while it was read");
+        to_field(L, &fields[at++]);
+    }
+    if (cairn_metadata_encode(fields, at, encoded, &error))
         luaL_error(L, "%s", error.message);
     cairn_lua_push(L, cairn_bytes_slice(encoded));
     lua_replace(L, -3);

@@ -3,7 +3,12 @@
  * A mistake in a call raises, naming the argument; an expected failure returns nil,
  * message, code. Lua may jump over C at every call that allocates: whatever C owns lies
  * in a box (a userdata with __gc) before that can happen. Everything else a binding
- * hands to the engine lies in Lua's own strings, kept on the stack during the call. */
+ * hands to the engine lies in Lua's own strings, kept on the stack during the call.
+ *
+ * Arguments are read raw: no metamethod runs. But whatever allocates may run
+ * finalizers, and those may do anything: close the store, fill the very table that is
+ * being read. So whether an object is open is looked at after the last allocation
+ * before it is used, and a table that was counted is read no further than that. */
 #ifndef CAIRN_LUA_SUPPORT_H
 #define CAIRN_LUA_SUPPORT_H
 
@@ -29,9 +34,15 @@ int64_t cairn_lua_count(lua_State *L, int index, const char *name, int64_t most)
 
 /* A path: a string, or a list of paths, which is replaced at `index` by one string. */
 struct cairn_slice cairn_lua_path(lua_State *L, int index, const char *name);
+/* The same for a path that lies at `slot` and came in the argument at `index`. */
+struct cairn_slice cairn_lua_path_in(lua_State *L, int slot, int index,
+                                     const char *name);
 
 /* An empty cairn_bytes that Lua frees; pushed. */
 struct cairn_bytes *cairn_lua_newbytes(lua_State *L);
+
+/* Pushes table[name], raw; returns its type. */
+int cairn_lua_field(lua_State *L, int table, const char *name);
 
 /* Raises unless `index` is a table (or nothing: then false is returned) whose keys are
  * all in `known`, a NULL-terminated list. */

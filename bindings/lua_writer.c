@@ -35,13 +35,14 @@ static int writer_close(lua_State *L) {
 
 /* commit(path, options): the arguments of a write without its value. */
 static int writer_commit(lua_State *L) {
-    struct writer_box *box = check_writer(L);
+    (void)check_writer(L);
     struct lua_operation parsed;
     struct cairn_error error;
     lua_settop(L, 3);
     lua_pushliteral(L, "");
     lua_insert(L, 3);
     cairn_lua_parse(L, CAIRN_WRITE, 2, &parsed);
+    struct writer_box *box = check_writer(L); /* a finalizer may have closed it */
     enum cairn_status status = cairn_writer_commit(
         box->writer, &parsed.operation, parsed.sync ? CAIRN_STORE_SYNC : 0, &error);
     if (status)
@@ -53,11 +54,11 @@ static int writer_commit(lua_State *L) {
 }
 
 int cairn_lua_writer(lua_State *L) {
-    struct store_ref *ref = cairn_lua_checkstore(L, 1);
     struct writer_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     struct cairn_error error;
     *box = (struct writer_box){0};
     luaL_setmetatable(L, WRITER_TYPE);
+    struct store_ref *ref = cairn_lua_checkstore(L, 1);
     enum cairn_status status =
         cairn_writer_open(ref->store, NULL, &box->writer, &error);
     if (status)

@@ -1,44 +1,19 @@
 /* change.c -- changing: operations made ready, committed, and cleaned up after. */
 #include <stdlib.h>
 
-#include "cairn/metadata.h"
 #include "find.h"
+#include "operation.h"
 #include "upload.h"
 
 /* Children deleted in one go, on the way through a tree. */
 enum { TREE_BATCH = 256, TREE_ROUNDS = 100 };
-
-static enum cairn_status check_operation(const struct cairn_operation *operation,
-                                         struct cairn_error *error) {
-    enum cairn_operation_kind kind = operation->kind;
-    if ((operation->metadata.size || operation->compress || operation->if_equal) &&
-        kind != CAIRN_WRITE)
-        return cairn_fail_at(
-            error, CAIRN_INVALID_ARGUMENT,
-            "metadata, compression and if_equal are for values, not for",
-            operation->path);
-    if (operation->expires_ms && kind != CAIRN_WRITE && kind != CAIRN_MAKE_LINK)
-        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
-                             "only values and links can expire, not", operation->path);
-    if (operation->if_absent && kind != CAIRN_WRITE && kind != CAIRN_MAKE_LINK)
-        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
-                             "only values and links can be made if_absent, not",
-                             operation->path);
-    if (operation->expires_ms < 0)
-        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
-                             "an expiry before 1970 was asked for", operation->path);
-    if (operation->metadata.size > CAIRN_METADATA_MAX)
-        return cairn_fail_at(error, CAIRN_LIMIT, "over 65536 bytes of metadata for",
-                             operation->path);
-    return CAIRN_OK;
-}
 
 /* Slow work that needs no lock: compression, chunks. */
 static enum cairn_status prepare(struct core *core, const struct cairn_context *context,
                                  struct cairn_operation *operation, struct task *task,
                                  struct cairn_error *error) {
     *task = (struct task){.operation = operation};
-    enum cairn_status status = check_operation(operation, error);
+    enum cairn_status status = operation_check(operation, error);
     if (status || operation->kind != CAIRN_WRITE)
         return status;
     task->entry = (struct cairn_entry){.kind = CAIRN_RAW,
@@ -53,14 +28,15 @@ static enum cairn_status prepare(struct core *core, const struct cairn_context *
     if (status || !chunk || task->entry.payload.size <= chunk)
         return status;
 
-    /* Too large even so: in chunks, which are not compressed. */
+    /* Too large even so: in chunks, each compressed by itself. */
     cairn_bytes_free(&task->compressed);
     task->entry.form = CAIRN_PLAIN;
     task->upload = calloc(1, sizeof *task->upload);
     if (!task->upload)
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a large value");
-    if ((status = upload_begin(task->upload, core, context, error)) ||
-        (status = upload_append(task->upload, operation->value, error)))
+    status = upload_begin(task->upload, core, context, error);
+    task->upload->compress = operation->compress;
+    if (status || (status = upload_append(task->upload, operation->value, error)))
         return status;
     return upload_finish(task->upload, task, error);
 }
@@ -87,12 +63,15 @@ static enum cairn_status apply_all(struct core *core,
     size_t ready = 0;
     while (ready < count && !status) {
         status = prepare(core, context, &operations[ready], &tasks[ready], error);
-        ready++;
+        tasks[ready++].alone = count == 1;
     }
     if (status)
         *failed = ready - 1;
     else
         status = plan_commit(core, context, tasks, count, flags, failed, error);
+    if (!status && count == 1 && one.absent)
+        status = cairn_fail_at(error, CAIRN_NOT_FOUND, "there is nothing at",
+                               operations[0].path);
     clean_up(tasks, ready, status == CAIRN_OK);
     if (tasks != &one)
         free(tasks);
@@ -253,7 +232,7 @@ static enum cairn_status entry_kind(struct cairn_store *store,
     struct finder finder = {store->core, context, store->snapshot, NULL};
     struct found found;
     enum cairn_status status =
-        cairn_find_stable(&finder, path, 0, CAIRN_WANT_PAYLOAD, &found, error);
+        find_stable(&finder, path, 0, CAIRN_WANT_PAYLOAD, &found, error);
     if (!status) {
         *kind = found.view.entry.kind;
         *packed = *kind == CAIRN_GROUP && found.view.entry.payload.size;
@@ -307,6 +286,7 @@ enum cairn_status cairn_store_reset(struct cairn_store *store,
     stripe_set_add_all(&all);
     stripes_lock(&core->stripes, &all);
     core_removal_begin(core);
+    atomic_fetch_add(&core->resets, 1);
     status = core->backend->reset(core->self, context, error);
     core_removal_end(core);
     stripes_unlock(&core->stripes, &all);

@@ -20,7 +20,8 @@ enum {
     MORE_METADATA = 1 << 0,
     MORE_ZSTD = 1 << 1,
     MORE_CHUNKED = 1 << 2,
-    MORE_ALL = (1 << 3) - 1,
+    MORE_COVERS = 1 << 3,
+    MORE_ALL = (1 << 4) - 1,
 };
 
 /* What every clock fits into until the year 10889. */
@@ -30,7 +31,8 @@ enum { TIME_BYTES = 6 };
 static unsigned more_of(const struct cairn_entry *entry) {
     return (entry->metadata.size ? MORE_METADATA : 0u) |
            (entry->form == CAIRN_ZSTD ? MORE_ZSTD : 0u) |
-           (entry->form == CAIRN_CHUNKED ? MORE_CHUNKED : 0u);
+           (entry->form == CAIRN_CHUNKED ? MORE_CHUNKED : 0u) |
+           (entry->covers ? MORE_COVERS : 0u);
 }
 
 static enum cairn_status check(const struct cairn_entry *entry,
@@ -124,6 +126,7 @@ static bool take_more(struct cairn_slice *rest, unsigned more,
         (!wire_take_run(rest, &out->metadata) || out->metadata.size == 0 ||
          out->metadata.size > CAIRN_METADATA_MAX))
         return false;
+    out->covers = more & MORE_COVERS;
     if (more & MORE_ZSTD)
         out->form = CAIRN_ZSTD;
     if (more & MORE_CHUNKED)

@@ -34,7 +34,8 @@ struct core {
 
     _Atomic uint64_t epoch;
     atomic_uint removing;
-    pthread_rwlock_t gate; /* removals hold it shared */
+    pthread_rwlock_t gate;   /* removals hold it shared */
+    _Atomic uint64_t resets; /* how often all was forgotten; moves under every stripe */
 
     /* Guarded by the lock in store.c. */
     struct core *next;

@@ -27,16 +27,15 @@ static bool may_know(const struct finder *finder, struct cairn_slice group) {
     return finder->plan->trusts && !plan_changes(finder->plan, group);
 }
 
-/* What has expired is not there. */
-static enum cairn_status present(const struct finder *finder, enum cairn_status status,
-                                 struct cairn_view *view) {
-    if (status || !core_expired(&view->entry, finder->context))
-        return status;
-    cairn_view_release(view);
-    return CAIRN_NOT_FOUND;
+static enum cairn_status bury(const struct finder *finder, enum cairn_status status,
+                              struct cairn_view *view) {
+    if (!status && core_expired(&view->entry, finder->context))
+        view->entry.kind = CAIRN_TOMBSTONE;
+    return status;
 }
 
-/* The entry at exactly this path, expired or not. */
+/* The entry at exactly this path. What has expired is a tombstone: it is not there, and
+ * hides what the pack has under its name. */
 static enum cairn_status look(const struct finder *finder, struct cairn_slice path,
                               unsigned want, struct cairn_view *view,
                               struct cairn_error *error) {
@@ -47,7 +46,7 @@ static enum cairn_status look(const struct finder *finder, struct cairn_slice pa
         status = core->backend->get(core->self, finder->context, finder->snapshot, path,
                                     want, view, error);
     }
-    return status;
+    return bury(finder, status, view);
 }
 
 /* look() for several paths; with a plan one by one, as the plan must see each. */
@@ -59,22 +58,30 @@ static void look_many(const struct finder *finder, const struct cairn_slice *pat
     if (finder->plan || count == 1 || !core->backend->get_many) {
         for (size_t i = 0; i < count; i++)
             statuses[i] = look(finder, paths[i], want, &views[i], error);
-    } else {
-        for (size_t i = 0; i < count; i++)
-            views[i].release = NULL;
-        core->backend->get_many(core->self, finder->context, finder->snapshot, paths,
-                                count, want, views, statuses, error);
+        return;
     }
     for (size_t i = 0; i < count; i++)
-        statuses[i] = present(finder, statuses[i], &views[i]);
+        views[i].release = NULL;
+    core->backend->get_many(core->self, finder->context, finder->snapshot, paths, count,
+                            want, views, statuses, NULL);
+    bool told = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!statuses[i] || statuses[i] == CAIRN_NOT_FOUND || told)
+            statuses[i] = bury(finder, statuses[i], &views[i]);
+        else /* once more, alone, for its message */
+            told = (statuses[i] = look(finder, paths[i], want, &views[i], error));
+    }
 }
 
-/* A child in a group's pack. */
+/* The child at `path` in its group's pack. */
 static enum cairn_status look_in_pack(const struct finder *finder,
-                                      struct cairn_slice pack, struct cairn_slice name,
+                                      struct cairn_slice pack, struct cairn_slice path,
                                       struct cairn_entry *out,
                                       struct cairn_error *error) {
-    enum cairn_status status = cairn_pack_find(pack, name, out, error);
+    enum cairn_status status = cairn_pack_find(pack, cairn_path_name(path), out, error);
+    if (status == CAIRN_CORRUPT)
+        return cairn_fail_at(error, status,
+                             "the pack makes no sense of the group above", path);
     if (!status && core_expired(out, finder->context))
         return CAIRN_NOT_FOUND;
     return status;
@@ -127,9 +134,8 @@ static enum cairn_status step(const struct finder *finder, struct descent *desce
     if (!status) {
         entry = view->entry;
     } else if (status == CAIRN_NOT_FOUND && descent->group.entry.payload.size) {
-        struct cairn_slice name = cairn_path_name(cairn_slice_sub(path, 0, end));
-        status =
-            look_in_pack(finder, descent->group.entry.payload, name, &entry, error);
+        status = look_in_pack(finder, descent->group.entry.payload,
+                              cairn_slice_sub(path, 0, end), &entry, error);
     }
     if (status == CAIRN_NOT_FOUND || (!status && entry.kind == CAIRN_TOMBSTONE))
         return absent(found, descent->existing, error);
@@ -167,11 +173,11 @@ static enum cairn_status at_bottom(const struct finder *finder, struct descent *
 
     struct cairn_entry child;
     enum cairn_status status =
-        look_in_pack(finder, group->payload, cairn_path_name(path), &child, error);
+        look_in_pack(finder, group->payload, path, &child, error);
     if (status == CAIRN_NOT_FOUND)
         return absent(found, descent->existing, error);
     if (status)
-        return cairn_fail_at(error, status, "a corrupt pack above", path);
+        return status;
     if (child.kind == CAIRN_LINK && (flags & FIND_FOLLOW)) {
         *round = HOP;
         return hop(found, child.payload, (struct cairn_slice){"", 0}, error);
@@ -225,10 +231,6 @@ static enum cairn_status judge(const struct finder *finder, uint64_t epoch,
     struct core *core = finder->core;
     struct cairn_slice path = found->path.text, parent = cairn_path_parent(path);
     *round = DONE;
-    if (!looked && core_expired(&found->view.entry, finder->context)) {
-        found->leftover = true;
-        looked = present(finder, looked, &found->view);
-    }
     if (!looked) {
         if (found->view.entry.kind == CAIRN_TOMBSTONE) {
             found->leftover = true;
@@ -294,7 +296,7 @@ static enum cairn_status follow(const struct finder *finder, struct cairn_slice 
                          path);
 }
 
-enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice path,
+enum cairn_status find_entry(const struct finder *finder, struct cairn_slice path,
                              unsigned flags, unsigned want, struct found *found,
                              struct cairn_error *error) {
     uint64_t epoch = core_epoch(finder->core);
@@ -303,40 +305,39 @@ enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice pat
     return follow(finder, path, epoch, flags, want, looked, found, error);
 }
 
-enum cairn_status cairn_find_stable(const struct finder *finder,
-                                    struct cairn_slice path, unsigned flags,
-                                    unsigned want, struct found *found,
-                                    struct cairn_error *error) {
+enum cairn_status find_stable(const struct finder *finder, struct cairn_slice path,
+                              unsigned flags, unsigned want, struct found *found,
+                              struct cairn_error *error) {
     struct core *core = finder->core;
     for (int attempt = 0; attempt < 32; attempt++) {
         uint64_t epoch = core_epoch(core);
-        enum cairn_status status = cairn_find(finder, path, flags, want, found, error);
+        enum cairn_status status = find_entry(finder, path, flags, want, found, error);
         if (finder->snapshot || core_undisturbed(core, epoch))
             return status;
         cairn_view_release(&found->view);
         sched_yield();
     }
     pthread_rwlock_wrlock(&core->gate);
-    enum cairn_status status = cairn_find(finder, path, flags, want, found, error);
+    enum cairn_status status = find_entry(finder, path, flags, want, found, error);
     pthread_rwlock_unlock(&core->gate);
     return status;
 }
 
-enum cairn_status cairn_find_on(const struct finder *finder, struct cairn_slice path,
-                                unsigned flags, unsigned want, uint64_t epoch,
-                                enum cairn_status looked, struct found *found,
-                                struct cairn_error *error) {
+enum cairn_status find_on(const struct finder *finder, struct cairn_slice path,
+                          unsigned flags, unsigned want, uint64_t epoch,
+                          enum cairn_status looked, struct found *found,
+                          struct cairn_error *error) {
+    looked = bury(finder, looked, &found->view);
     enum cairn_status status =
         follow(finder, path, epoch, flags, want, looked, found, error);
     if (finder->snapshot || core_undisturbed(finder->core, epoch))
         return status;
     cairn_view_release(&found->view);
-    return cairn_find_stable(finder, path, flags, want, found, error);
+    return find_stable(finder, path, flags, want, found, error);
 }
 
-enum cairn_status cairn_find_in_pack(const struct finder *finder,
-                                     struct cairn_slice path, bool *out,
-                                     struct cairn_error *error) {
+enum cairn_status find_in_pack(const struct finder *finder, struct cairn_slice path,
+                               bool *out, struct cairn_error *error) {
     struct cairn_slice parent = cairn_path_parent(path);
     struct cairn_view view;
     struct cairn_entry child;
@@ -347,8 +348,7 @@ enum cairn_status cairn_find_in_pack(const struct finder *finder,
     if (status)
         return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
     if (view.entry.kind == CAIRN_GROUP && view.entry.payload.size) {
-        status =
-            cairn_pack_find(view.entry.payload, cairn_path_name(path), &child, error);
+        status = look_in_pack(finder, view.entry.payload, path, &child, error);
         *out = status == CAIRN_OK;
     }
     cairn_view_release(&view);

@@ -37,26 +37,24 @@ enum { FIND_FOLLOW = 1 }; /* a link at the end, too */
 
 /* CAIRN_OK, CAIRN_NOT_FOUND, CAIRN_LINK_LOOP or what the backend says. `path` is normal
  * and must live as long as `found`. */
-enum cairn_status cairn_find(const struct finder *finder, struct cairn_slice path,
+enum cairn_status find_entry(const struct finder *finder, struct cairn_slice path,
                              unsigned flags, unsigned want, struct found *found,
                              struct cairn_error *error);
 
 /* The same for readers: looks again until nothing was taken away meanwhile. */
-enum cairn_status cairn_find_stable(const struct finder *finder,
-                                    struct cairn_slice path, unsigned flags,
-                                    unsigned want, struct found *found,
-                                    struct cairn_error *error);
+enum cairn_status find_stable(const struct finder *finder, struct cairn_slice path,
+                              unsigned flags, unsigned want, struct found *found,
+                              struct cairn_error *error);
 
 /* The same for a reader that has asked the backend for `path` itself already: `epoch`
  * is core_epoch before that, `looked` what it answered, found->view what it gave. */
-enum cairn_status cairn_find_on(const struct finder *finder, struct cairn_slice path,
-                                unsigned flags, unsigned want, uint64_t epoch,
-                                enum cairn_status looked, struct found *found,
-                                struct cairn_error *error);
+enum cairn_status find_on(const struct finder *finder, struct cairn_slice path,
+                          unsigned flags, unsigned want, uint64_t epoch,
+                          enum cairn_status looked, struct found *found,
+                          struct cairn_error *error);
 
 /* True if the pack of `path`'s parent holds a child of its name. */
-enum cairn_status cairn_find_in_pack(const struct finder *finder,
-                                     struct cairn_slice path, bool *out,
-                                     struct cairn_error *error);
+enum cairn_status find_in_pack(const struct finder *finder, struct cairn_slice path,
+                               bool *out, struct cairn_error *error);
 
 #endif

@@ -15,7 +15,9 @@ struct cairn_list {
     struct cairn_scan_item own; /* the next own key */
     bool own_ended;
 
-    struct cairn_view pack; /* pins what `walk` goes over */
+    uint64_t epoch;          /* before the pack was read */
+    struct cairn_view again; /* an inline child, looked up since that has moved */
+    struct cairn_view pack;  /* pins what `walk` goes over */
     struct cairn_pack_walk walk;
     struct cairn_pack_child inlined; /* the next inline child */
     bool inlined_ended;
@@ -40,8 +42,11 @@ static enum cairn_status next_inlined(struct cairn_list *list,
     while (!list->inlined_ended) {
         enum cairn_status status = cairn_pack_next(&list->walk, &list->inlined, error);
         list->inlined_ended = status != CAIRN_OK;
+        if (status == CAIRN_CORRUPT)
+            return cairn_fail_at(error, status, "the pack makes no sense of the group",
+                                 list->group.text);
         if (status)
-            return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+            return CAIRN_OK;
         if (cairn_slice_compare(list->inlined.name, from) < 0)
             continue;
         list->inlined_ended =
@@ -51,14 +56,14 @@ static enum cairn_status next_inlined(struct cairn_list *list,
     return CAIRN_OK;
 }
 
-/* The value of an own raw child. If its chunks vanish it was replaced since: then the
+/* The value of a raw child. If its chunks vanish it was replaced since: then the
  * present one is meant. */
-static enum cairn_status load(struct cairn_list *list, struct cairn_list_item *out,
-                              struct cairn_error *error) {
+static enum cairn_status load(struct cairn_list *list, const struct cairn_entry *entry,
+                              struct cairn_list_item *out, struct cairn_error *error) {
     struct cairn_path path;
-    list->value = (struct cairn_view){.entry = list->own.entry};
+    list->value = (struct cairn_view){.entry = *entry};
     enum cairn_status status =
-        cairn_path_join(list->group.text, list->own.name, &path, error);
+        cairn_path_join(list->group.text, out->name, &path, error);
     if (!status)
         status = value_load(list->store.core, list->context, list->store.snapshot,
                             path.text, &list->value, error);
@@ -67,6 +72,25 @@ static enum cairn_status load(struct cairn_list *list, struct cairn_list_item *o
                                   error);
     if (!status)
         out->value = list->value.entry.payload;
+    return status;
+}
+
+/* The pack was read before the own keys: when something has been taken away since, a
+ * tombstone may have been, and an inline child is believed only if it is still seen. */
+static enum cairn_status look_again(struct cairn_list *list,
+                                    struct cairn_error *error) {
+    struct finder finder = {list->store.core, list->context, NULL, NULL};
+    struct cairn_path path;
+    struct found found;
+    enum cairn_status status =
+        cairn_path_join(list->group.text, list->inlined.name, &path, error);
+    if (status)
+        return status;
+    status = find_stable(&finder, path.text, 0, CAIRN_WANT_PAYLOAD, &found, error);
+    if (status)
+        cairn_view_release(&found.view);
+    else
+        list->again = found.view;
     return status;
 }
 
@@ -79,12 +103,17 @@ static enum cairn_status take(struct cairn_list *list, struct cairn_list_item *o
                     ? -1
                     : cairn_slice_compare(list->own.name, list->inlined.name);
     bool own = order <= 0;
-    /* An own key hides the inline child of its name, unless it has expired. */
-    bool expired = own && core_expired(&list->own.entry, list->context);
     list->step_own = own;
-    list->step_inlined = order >= 0 && !expired;
+    list->step_inlined = order >= 0;
     struct cairn_entry *entry = own ? &list->own.entry : &list->inlined.entry;
-    if (entry->kind == CAIRN_TOMBSTONE || expired || core_expired(entry, list->context))
+    if (!own && !list->store.snapshot &&
+        !core_undisturbed(list->store.core, list->epoch)) {
+        enum cairn_status status = look_again(list, error);
+        if (status)
+            return status == CAIRN_NOT_FOUND ? CAIRN_CONFLICT : status;
+        entry = &list->again.entry;
+    }
+    if (entry->kind == CAIRN_TOMBSTONE || core_expired(entry, list->context))
         return CAIRN_CONFLICT;
 
     out->name = own ? list->own.name : list->inlined.name;
@@ -95,7 +124,7 @@ static enum cairn_status take(struct cairn_list *list, struct cairn_list_item *o
     out->value = entry->payload;
     if (entry->form == CAIRN_PLAIN)
         return CAIRN_OK;
-    enum cairn_status status = load(list, out, error);
+    enum cairn_status status = load(list, entry, out, error);
     return status == CAIRN_NOT_FOUND ? CAIRN_CONFLICT : status;
 }
 
@@ -104,6 +133,7 @@ enum cairn_status cairn_list_next(struct cairn_list *list, struct cairn_list_ite
     for (;;) {
         enum cairn_status status = CAIRN_OK;
         cairn_view_release(&list->value);
+        cairn_view_release(&list->again);
         if (list->step_own)
             status = next_own(list, error);
         if (!status && list->step_inlined)
@@ -126,8 +156,9 @@ static enum cairn_status start(struct cairn_list *list, struct cairn_slice path,
     struct core *core = list->store.core;
     struct finder finder = {core, list->context, list->store.snapshot, NULL};
     struct found found;
-    enum cairn_status status = cairn_find_stable(&finder, path, FIND_FOLLOW,
-                                                 CAIRN_WANT_PAYLOAD, &found, error);
+    list->epoch = core_epoch(core);
+    enum cairn_status status =
+        find_stable(&finder, path, FIND_FOLLOW, CAIRN_WANT_PAYLOAD, &found, error);
     list->pack = found.view;
     if (status)
         return status;
@@ -181,6 +212,7 @@ void cairn_list_close(struct cairn_list *list) {
     if (!list)
         return;
     cairn_view_release(&list->value);
+    cairn_view_release(&list->again);
     cairn_view_release(&list->pack);
     if (list->cursor)
         list->store.core->backend->scan_close(list->cursor);

@@ -15,9 +15,12 @@ struct task {
     struct cairn_operation *operation;
     struct cairn_entry entry; /* CAIRN_WRITE: what is to be stored, without times */
     void *staged;             /* or its payload is staged in the backend */
+    uint64_t resets;          /* core->resets when its chunks were begun */
     struct cairn_slice staged_mark; /* not empty: a note to erase with it (value.h) */
     struct cairn_bytes compressed;  /* what the payload lies in, if not the caller's */
-    struct upload *upload;          /* or the chunks it was put into (upload.h) */
+    bool alone;                     /* no other task is planned with it */
+    bool absent; /* out: what was to be deleted has expired; only its bytes go */
+    struct upload *upload; /* or the chunks it was put into (upload.h) */
 };
 
 /* Changes up to this number are searched one by one, more of them through an index. */

@@ -31,10 +31,10 @@ static enum cairn_status read_on(struct cairn_store *store,
     found.view = *out;
     out->release = NULL;
     enum cairn_status status =
-        cairn_find_on(&finder, path, FIND_FOLLOW, want, epoch, looked, &found, error);
+        find_on(&finder, path, FIND_FOLLOW, want, epoch, looked, &found, error);
     status = take(store, context, path, status, &found, out, error);
     for (int attempt = 0; status == CAIRN_CONFLICT && attempt < 32; attempt++) {
-        status = cairn_find_stable(&finder, path, FIND_FOLLOW, want, &found, error);
+        status = find_stable(&finder, path, FIND_FOLLOW, want, &found, error);
         status = take(store, context, path, status, &found, out, error);
     }
     return status == CAIRN_CONFLICT ? CAIRN_CORRUPT : status;
@@ -77,7 +77,7 @@ static enum cairn_status look_up(struct cairn_store *store,
     if (!status)
         status = cairn_path_normalize(path, normal, error);
     if (!status)
-        status = cairn_find_stable(&finder, normal->text, flags, want, found, error);
+        status = find_stable(&finder, normal->text, flags, want, found, error);
     return status;
 }
 

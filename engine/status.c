@@ -24,32 +24,38 @@ enum cairn_status cairn_fail(struct cairn_error *error, enum cairn_status status
     return status;
 }
 
-/* Copies as much of a path as `room` holds: its two ends, with "..." between. */
-static size_t copy_path(char *out, size_t room, struct cairn_slice path) {
-    if (path.size <= room) {
-        if (path.size)
-            memcpy(out, path.data, path.size);
-        return path.size;
+/* Appends bytes, a NUL as \x00: it would end the message just where that is about it.
+ * Returns the new size; stops when `room` is full. */
+static size_t append(char *out, size_t size, size_t room, struct cairn_slice bytes) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        bool ends = bytes.data[i] == '\0';
+        if (size + (ends ? 4 : 1) > room)
+            break;
+        if (ends)
+            memcpy(out + size, "\\x00", 4);
+        else
+            out[size] = bytes.data[i];
+        size += ends ? 4 : 1;
     }
-    size_t head = (room - 3) / 2, tail = room - 3 - head;
-    memcpy(out, path.data, head);
-    memcpy(out + head, "...", 3);
-    memcpy(out + head + 3, path.data + path.size - tail, tail);
-    return room;
+    return size;
 }
 
 enum cairn_status cairn_fail_at(struct cairn_error *error, enum cairn_status status,
                                 const char *what, struct cairn_slice path) {
     if (!error)
         return status;
-    size_t size = strlen(what);
-    if (size > 200)
-        size = 200;
     char *out = error->message;
-    memcpy(out, what, size);
-    memcpy(out + size, ": '", 3);
-    size += 3;
-    size += copy_path(out + size, sizeof error->message - size - 2, path);
+    const size_t room = sizeof error->message - 2; /* the last quote, the end */
+    size_t size = append(out, 0, 200, cairn_slice_of(what));
+    size = append(out, size, room, cairn_slice_of(": '"));
+    if (path.size <= room - size) {
+        size = append(out, size, room, path);
+    } else { /* its two ends */
+        size_t head = (room - size - 3) / 2, tail = room - size - 3 - head;
+        size = append(out, size, size + head, cairn_slice_sub(path, 0, head));
+        size = append(out, size, room, cairn_slice_of("..."));
+        size = append(out, size, room, cairn_slice_sub(path, path.size - tail, tail));
+    }
     out[size] = '\'';
     out[size + 1] = '\0';
     return status;

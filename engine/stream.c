@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "find.h"
+#include "operation.h"
 #include "upload.h"
 
 /* The raw entry at `path`, its value still as it is stored. */
@@ -9,7 +10,7 @@ static enum cairn_status find_raw(const struct finder *finder, struct cairn_slic
                                   unsigned want, struct found *found,
                                   struct cairn_error *error) {
     enum cairn_status status =
-        cairn_find_stable(finder, path, FIND_FOLLOW, want, found, error);
+        find_stable(finder, path, FIND_FOLLOW, want, found, error);
     if (!status && found->view.entry.kind == CAIRN_GROUP)
         status = cairn_fail_at(error, CAIRN_NOT_FOUND, "a group has no value", path);
     return status;
@@ -107,11 +108,14 @@ enum cairn_status cairn_writer_commit(struct cairn_writer *writer,
     if (operation->kind != CAIRN_WRITE || operation->compress)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "a writer commits a plain write and nothing else");
+    enum cairn_status status = operation_check(operation, error);
+    if (status)
+        return status;
     struct task task = {.operation = operation};
     task.entry = (struct cairn_entry){.kind = CAIRN_RAW,
                                       .expires_ms = operation->expires_ms,
                                       .metadata = operation->metadata};
-    enum cairn_status status = upload_finish(&writer->upload, &task, error);
+    status = upload_finish(&writer->upload, &task, error);
     if (!status)
         status = plan_commit(core, context, &task, 1, flags, NULL, error);
     writer->committed = !status;

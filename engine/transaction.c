@@ -16,6 +16,9 @@ struct cairn_transaction {
     struct arena arena; /* copies of what operations hold */
     struct cairn_operation *log;
     size_t count, capacity;
+    enum cairn_status
+        failed; /* of a read that could not be told: nothing is committed */
+    struct cairn_error failure;
 };
 
 enum cairn_status cairn_transaction_begin(struct cairn_store *store,
@@ -75,9 +78,18 @@ enum cairn_status cairn_transaction_read(struct cairn_transaction *transaction,
     if (!(entry = append(transaction, error)) ||
         !arena_copy(&transaction->arena, normal.text, &copy))
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
-    status = operation_read(transaction->plan, normal.text, out, error);
-    if (status && status != CAIRN_NOT_FOUND)
+    /* A value whose chunks vanish while they are collected was replaced: look again. */
+    struct cairn_error failure = {""};
+    status = operation_read(transaction->plan, normal.text, out, &failure);
+    for (int attempt = 0; status == CAIRN_CONFLICT && attempt < 32; attempt++)
+        status = operation_read(transaction->plan, normal.text, out, &failure);
+    if (status && error)
+        *error = failure;
+    if (status && status != CAIRN_NOT_FOUND) {
+        transaction->failed = status;
+        transaction->failure = failure;
         return status;
+    }
     struct cairn_slice value =
         status ? (struct cairn_slice){"", 0} : out->entry.payload;
     *entry = (struct cairn_operation){.kind = CAIRN_EXPECT, .path = copy};
@@ -115,6 +127,34 @@ static bool copy_operation(struct arena *arena, struct cairn_operation *operatio
            copy_children(arena, operation);
 }
 
+static struct task task_of(struct cairn_operation *operation) {
+    struct task task = {.operation = operation};
+    task.entry = (struct cairn_entry){.kind = CAIRN_RAW,
+                                      .payload = operation->value,
+                                      .size = operation->value.size,
+                                      .expires_ms = operation->expires_ms,
+                                      .metadata = operation->metadata};
+    return task;
+}
+
+/* A refused operation may have left something in the plan: it is made anew from the
+ * log. Returns `status`, or why that could not be done. */
+static enum cairn_status replan(struct cairn_transaction *transaction,
+                                enum cairn_status status, struct cairn_error *error) {
+    struct plan *plan = plan_new(transaction->core, transaction->context);
+    if (!plan)
+        return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
+    plan_free(transaction->plan);
+    transaction->plan = plan;
+    for (size_t i = 0; i < transaction->count; i++) {
+        struct task task = task_of(&transaction->log[i]);
+        if (transaction->log[i].kind != CAIRN_EXPECT)
+            (void)operation_plan(plan, &task,
+                                 NULL); /* commit asks again, and answers */
+    }
+    return status;
+}
+
 enum cairn_status cairn_transaction_add(struct cairn_transaction *transaction,
                                         struct cairn_operation *operation,
                                         struct cairn_error *error) {
@@ -123,22 +163,26 @@ enum cairn_status cairn_transaction_add(struct cairn_transaction *transaction,
     if (!entry || !copy_operation(&transaction->arena, &copy))
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
     *entry = copy;
-    struct task task = {.operation = entry};
-    task.entry = (struct cairn_entry){.kind = CAIRN_RAW,
-                                      .payload = copy.value,
-                                      .size = copy.value.size,
-                                      .expires_ms = copy.expires_ms,
-                                      .metadata = copy.metadata};
-    enum cairn_status status = operation_plan(transaction->plan, &task, error);
+    struct task task = task_of(entry);
+    enum cairn_status status = operation_check(entry, error);
+    if (status)
+        return status;
+    status = operation_plan(transaction->plan, &task, error);
     operation->changed = entry->changed;
-    if (!status)
-        transaction->count++;
-    return status;
+    if (status)
+        return replan(transaction, status, error);
+    transaction->count++;
+    return CAIRN_OK;
 }
 
 enum cairn_status cairn_transaction_commit(struct cairn_transaction *transaction,
                                            unsigned flags, struct cairn_error *error) {
     struct cairn_store store = {.core = transaction->core};
+    if (transaction->failed) {
+        if (error)
+            *error = transaction->failure;
+        return transaction->failed;
+    }
     return cairn_store_apply(&store, transaction->context, transaction->log,
                              transaction->count,
                              flags & ~(unsigned)CAIRN_STORE_IN_STEPS, NULL, error);

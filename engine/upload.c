@@ -21,7 +21,8 @@ static bool make_id(char id[CHUNK_ID_SIZE]) {
 enum cairn_status upload_begin(struct upload *upload, struct core *core,
                                const struct cairn_context *context,
                                struct cairn_error *error) {
-    *upload = (struct upload){.core = core, .context = context};
+    *upload = (struct upload){
+        .core = core, .context = context, .resets = atomic_load(&core->resets)};
     if (core->backend->chunk_bytes == 0)
         return core->backend->stage(core->self, &upload->staged, error);
     if (!make_id(upload->id))
@@ -33,23 +34,31 @@ static struct cairn_slice id_of(const struct upload *upload) {
     return (struct cairn_slice){upload->id, CHUNK_ID_SIZE};
 }
 
-/* Writes one chunk; the first of them together with the note. */
+/* Writes one chunk, together with the note, which says how many there are: so the
+ * chunks are found whatever becomes of us. */
 static enum cairn_status put_chunk(struct upload *upload, struct cairn_slice bytes,
                                    struct cairn_error *error) {
     char room[96];
+    struct cairn_bytes compressed = {0}, count = {0};
     struct cairn_change changes[2] = {{.kind = CAIRN_PUT}, {.kind = CAIRN_PUT}};
     changes[0].path = chunk_path(room, id_of(upload), upload->count);
     changes[0].entry =
         (struct cairn_entry){.kind = CAIRN_RAW, .payload = bytes, .size = bytes.size};
     changes[1].path = staged_path(upload->mark, id_of(upload));
-    changes[1].entry = (struct cairn_entry){.kind = CAIRN_RAW};
     enum cairn_status status = cairn_context_check(upload->context, error);
+    if (!status && upload->compress)
+        status = value_compress(bytes, &compressed, &changes[0].entry, error);
+    if (!status && !wire_append_varint(&count, upload->count + 1))
+        status = cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a chunk");
+    changes[1].entry =
+        (struct cairn_entry){.kind = CAIRN_RAW, .payload = cairn_bytes_slice(&count)};
     if (!status)
-        status =
-            upload->core->backend->apply(upload->core->self, upload->context, changes,
-                                         upload->count == 0 ? 2 : 1, 0, error);
+        status = upload->core->backend->apply(upload->core->self, upload->context,
+                                              changes, 2, 0, error);
     if (!status)
         upload->count++;
+    cairn_bytes_free(&compressed);
+    cairn_bytes_free(&count);
     return status;
 }
 
@@ -82,6 +91,9 @@ enum cairn_status upload_append(struct upload *upload, struct cairn_slice bytes,
                                 struct cairn_error *error) {
     enum cairn_status status = CAIRN_OK;
     size_t size = bytes.size;
+    if (upload->finished)
+        return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                          "nothing can be added to a value after its commit was tried");
     if (upload->staged)
         status = upload->core->backend->stage_append(upload->core->self, upload->staged,
                                                      bytes, error);
@@ -93,7 +105,6 @@ enum cairn_status upload_append(struct upload *upload, struct cairn_slice bytes,
     return status;
 }
 
-/* The last chunk goes down, and the tail becomes the list of chunks. */
 static enum cairn_status close_chunks(struct upload *upload,
                                       struct cairn_error *error) {
     if (upload->tail.size) {
@@ -101,10 +112,11 @@ static enum cairn_status close_chunks(struct upload *upload,
             put_chunk(upload, cairn_bytes_slice(&upload->tail), error);
         if (status)
             return status;
+        upload->tail.size = 0;
     }
-    upload->tail.size = 0;
-    if (!cairn_bytes_append(&upload->tail, id_of(upload)) ||
-        !wire_append_varint(&upload->tail, upload->core->backend->chunk_bytes))
+    upload->list.size = 0;
+    if (!cairn_bytes_append(&upload->list, id_of(upload)) ||
+        !wire_append_varint(&upload->list, upload->core->backend->chunk_bytes))
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a list of chunks");
     return CAIRN_OK;
 }
@@ -112,20 +124,19 @@ static enum cairn_status close_chunks(struct upload *upload,
 enum cairn_status upload_finish(struct upload *upload, struct task *task,
                                 struct cairn_error *error) {
     struct cairn_entry *entry = &task->entry;
+    upload->finished = true;
     entry->size = upload->total;
+    entry->payload = cairn_bytes_slice(&upload->tail);
     task->staged = upload->staged;
-    if (upload->staged)
-        return CAIRN_OK;
     if (upload->count) {
-        uint64_t chunk = upload->core->backend->chunk_bytes;
-        bool closed = upload->count * chunk >= upload->total;
-        enum cairn_status status = closed ? CAIRN_OK : close_chunks(upload, error);
+        enum cairn_status status = close_chunks(upload, error);
         if (status)
             return status;
         entry->form = CAIRN_CHUNKED;
+        entry->payload = cairn_bytes_slice(&upload->list);
         task->staged_mark = cairn_slice_of(upload->mark);
+        task->resets = upload->resets;
     }
-    entry->payload = cairn_bytes_slice(&upload->tail);
     return CAIRN_OK;
 }
 
@@ -134,6 +145,7 @@ void upload_end(struct upload *upload, bool kept) {
     if (upload->staged && !kept)
         core->backend->stage_discard(core->self, upload->staged);
     if (upload->count && !kept)
-        value_discard(core, id_of(upload));
+        value_discard(core, id_of(upload), upload->count);
     cairn_bytes_free(&upload->tail);
+    cairn_bytes_free(&upload->list);
 }

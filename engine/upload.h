@@ -11,9 +11,13 @@ struct upload {
     void *staged;            /* by the backend, if it takes values of any size */
     char id[CHUNK_ID_SIZE];  /* else: of the chunks */
     char mark[96];           /* path of the note */
+    uint64_t resets;         /* core->resets when it began */
     uint64_t count;          /* chunks written */
     uint64_t total;          /* bytes taken */
-    struct cairn_bytes tail; /* bytes not yet in a chunk; after finish: chunk list */
+    struct cairn_bytes tail; /* bytes not yet in a chunk */
+    struct cairn_bytes list; /* of the chunks, once finished */
+    bool finished;           /* nothing can be appended any more */
+    bool compress;           /* each chunk by itself */
 };
 
 enum cairn_status upload_begin(struct upload *upload, struct core *core,
@@ -22,7 +26,8 @@ enum cairn_status upload_begin(struct upload *upload, struct core *core,
 enum cairn_status upload_append(struct upload *upload, struct cairn_slice bytes,
                                 struct cairn_error *error);
 
-/* No more pieces: lets `task` put the value in place. May be called again. */
+/* No more pieces, from now on: lets `task` put the value in place. May be called again.
+ */
 enum cairn_status upload_finish(struct upload *upload, struct task *task,
                                 struct cairn_error *error);
 

@@ -12,6 +12,7 @@ enum { ZSTD_LEVEL = 3, SWEEP_BATCH = 64 };
 
 /* More than any value that was ever written: a stored size is not trusted further. */
 #define VALUE_MAX ((uint64_t)1 << 46)
+#define CHUNKS_MAX ((uint64_t)1 << 32)
 
 struct cairn_slice chunk_path(char room[96], struct cairn_slice id, uint64_t number) {
     int size =
@@ -92,6 +93,9 @@ load_chunk(struct core *core, const struct cairn_context *context, void *snapsho
     if (status == CAIRN_NOT_FOUND)
         return cairn_fail_at(error, CAIRN_CONFLICT,
                              "a chunk is missing of the value at", path);
+    if (!status && out->entry.kind == CAIRN_RAW && out->entry.form == CAIRN_ZSTD &&
+        (status = decompress(path, out, error)))
+        cairn_view_release(out);
     if (status)
         return status;
     uint64_t left = total - number * list->chunk_bytes;
@@ -218,37 +222,43 @@ enum cairn_status value_compress(struct cairn_slice value, struct cairn_bytes *o
     return CAIRN_OK;
 }
 
-/* Chunks are written in order, so the first one missing is behind the last. The note
- * goes when they are gone: a crash in between finds it again. */
+/* The note goes when the chunks are gone: a crash in between finds it again. */
 static enum cairn_status erase_staged(struct core *core, struct cairn_slice id,
-                                      struct cairn_error *error) {
+                                      uint64_t chunks, struct cairn_error *error) {
     char rooms[SWEEP_BATCH][96];
     struct cairn_change changes[SWEEP_BATCH];
     enum cairn_status status = CAIRN_OK;
-    bool more = true;
-    for (uint64_t number = 0; more && !status;) {
+    uint64_t number = 0;
+    bool last = false;
+    while (!last && !status) {
         size_t count = 0;
-        while (more && count < SWEEP_BATCH - 1) {
-            struct cairn_view view;
-            struct cairn_slice at = chunk_path(rooms[count], id, number);
-            more = core->backend->get(core->self, NULL, NULL, at, 0, &view, error) == 0;
-            if (!more)
-                break;
-            cairn_view_release(&view);
-            changes[count++] = (struct cairn_change){.kind = CAIRN_ERASE, .path = at};
-            number++;
-        }
-        if (!more) {
-            struct cairn_slice mark = staged_path(rooms[count], id);
-            changes[count++] = (struct cairn_change){.kind = CAIRN_ERASE, .path = mark};
+        for (; number < chunks && count < SWEEP_BATCH - 1; count++, number++)
+            changes[count] = (struct cairn_change){
+                .kind = CAIRN_ERASE, .path = chunk_path(rooms[count], id, number)};
+        last = number == chunks;
+        if (last) {
+            changes[count] = (struct cairn_change){
+                .kind = CAIRN_ERASE, .path = staged_path(rooms[count], id)};
+            count++;
         }
         status = core->backend->apply(core->self, NULL, changes, count, 0, error);
     }
     return status;
 }
 
-void value_discard(struct core *core, struct cairn_slice id) {
-    (void)erase_staged(core, id, NULL);
+void value_discard(struct core *core, struct cairn_slice id, uint64_t count) {
+    (void)erase_staged(core, id, count, NULL);
+}
+
+static enum cairn_status erase_noted(struct core *core,
+                                     const struct cairn_scan_item *note,
+                                     struct cairn_error *error) {
+    struct cairn_slice rest = note->entry.payload;
+    uint64_t chunks;
+    if (note->name.size != CHUNK_ID_SIZE || !wire_take_varint(&rest, &chunks) ||
+        chunks > CHUNKS_MAX)
+        return CAIRN_OK; /* not one of ours */
+    return erase_staged(core, note->name, chunks, error);
 }
 
 enum cairn_status value_sweep(struct core *core, struct cairn_error *error) {
@@ -261,8 +271,7 @@ enum cairn_status value_sweep(struct core *core, struct cairn_error *error) {
         return status;
     struct cairn_scan_item item;
     while (!(status = core->backend->scan_next(cursor, &item, error)))
-        if (item.name.size == CHUNK_ID_SIZE &&
-            (status = erase_staged(core, item.name, error)))
+        if ((status = erase_noted(core, &item, error)))
             break;
     core->backend->scan_close(cursor);
     /* A store that is open for reading is swept by the next who may write. */

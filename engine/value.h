@@ -2,8 +2,9 @@
  *
  * A value over the backend's chunk_bytes is cut into chunks, entries of their own at
  * "/chunks/<id>/<number>", where no path of a user can be. While it arrives there is a
- * note at "/staged/<id>"; the change that makes the value visible erases the note. What
- * a crash leaves behind is found by its note when the store is opened. */
+ * note at "/staged/<id>" that says how many there are; the change that makes the value
+ * visible erases the note. What a crash leaves behind is found by its note when the
+ * store is opened. */
 #ifndef CAIRN_VALUE_H
 #define CAIRN_VALUE_H
 
@@ -46,9 +47,9 @@ enum cairn_status value_read_at(struct core *core, const struct cairn_context *c
 enum cairn_status value_compress(struct cairn_slice value, struct cairn_bytes *out,
                                  struct cairn_entry *entry, struct cairn_error *error);
 
-/* Erases the chunks of a value that never came to be, and its note. What cannot be
- * erased now is found by the next sweep. */
-void value_discard(struct core *core, struct cairn_slice id);
+/* Erases the `count` chunks of a value that never came to be, and its note. What cannot
+ * be erased now is found by the next sweep. */
+void value_discard(struct core *core, struct cairn_slice id, uint64_t count);
 
 /* Erases what writers left behind when they died. */
 enum cairn_status value_sweep(struct core *core, struct cairn_error *error);

@@ -7,6 +7,7 @@
 local arguments = require "cairn.program.arguments"
 local cairn = require "cairn"
 local failure = require "cairn.program.failure"
+local json = require "cairn.program.json"
 local output = require "cairn.program.output"
 local process = require "cairn.process"
 local access = require "cairn.program.access"
@@ -46,7 +47,11 @@ local function obey(words, called)
   output.as_json = line.options.json or false
   prepare(line.options)
   if line.options.version then
-    output.write("cairn ", cairn.version, "\n")
+    if output.as_json then
+      output.json(json.object { "version", cairn.version })
+    else
+      output.write("cairn ", cairn.version, "\n")
+    end
   elseif line.options.help then
     output.write(line.command and arguments.help(line.command) or arguments.overview())
   elseif not line.command then

@@ -213,7 +213,8 @@ function Store:link(existing, new, options) end
 --- Makes a group whose children lie inline in its own entry: one lookup reads it whole,
 --- and `path/name`, `list`, `stat` behave as if each were its own entry. A string is a
 --- value; `{ link = path }` is a link. Replaces the children packed before, not those
---- written since.
+--- written since. (fs has no packs: there each child becomes an entry of its own, and what
+--- else is in the group stays.)
 ---@param path cairn.path
 ---@param children table<string, string|{ link: cairn.path }>
 ---@return true? ok

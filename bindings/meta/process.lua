@@ -14,6 +14,19 @@ function process.call(body, ...) end
 ---@return integer|string|nil size of a file, or message
 function process.kind(path) end
 
+--- The file that is meant, links followed; nil if nothing is there.
+---@param path string
+---@return string? real
+---@return string? message
+function process.real_path(path) end
+
+--- Gives `to` the permissions of `from`.
+---@param from string
+---@param to string
+---@return true? ok
+---@return string? message
+function process.copy_mode(from, to) end
+
 --- Fine if it is there.
 ---@param path string
 ---@param mode integer

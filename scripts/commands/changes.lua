@@ -31,6 +31,7 @@ end
 local BATCH = 500
 
 -- Removes the leaves of a tree, group by group, so that it can be told how far it is.
+-- What it raises (an entry that makes no sense) is left to the removal of the group too.
 local function thin_out(store, group, shown, done)
   local doomed = {}
   local function strike()
@@ -43,7 +44,9 @@ local function thin_out(store, group, shown, done)
     doomed = {}
     shown:update(done)
   end
-  for name, kind in store:list(group) or function() end do
+  local names, message, code, closed = access.list(store, group)
+  check(names, message, code)
+  for name, kind in names, nil, nil, closed do
     local path = access.join(group, name)
     if kind == "composite" then done = thin_out(store, path, shown, done) end
     doomed[#doomed + 1] = path
@@ -54,12 +57,18 @@ local function thin_out(store, group, shown, done)
 end
 
 local function remove(store, path, recursive, shown)
-  local stat, message, code = store:stat(path)
-  if stat and recursive and stat.type == "composite" and shown:visible() then
-    thin_out(store, path, shown, 0)
+  if path == "" then
+    output.problem("rm", failure.new("the root cannot be removed, only what is in it",
+      "invalid_argument"))
+    return false
   end
-  if stat then stat, message, code = store:delete(path, { recursive = recursive }) end
-  if stat then return true end
+  local stat = recursive and shown:visible() and store:stat(path)
+  if stat and stat.type == "composite" then
+    local ok, problem = pcall(thin_out, store, path, shown, 0)
+    if not ok and not failure.is(problem) then error(problem, 0) end
+  end
+  local done, message, code = store:delete(path, { recursive = recursive })
+  if done then return true end
   output.problem("rm", failure.new(message, code))
   return false
 end

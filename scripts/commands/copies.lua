@@ -15,14 +15,31 @@ local copies = {}
 
 -- -- import --------------------------------------------------------------------------
 
-local function tell_count(count)
-  if output.as_json then return output.json(json.object { "entries", count }) end
-  output.note("imported %d entries", count)
+local function tell_counts(entries, skipped, first_skipped)
+  output.note("imported %d entries", entries)
+  if skipped > 0 then output.note("skipped %d entries, the first: %s", skipped, first_skipped) end
+end
+
+---@param sink cairn.program.Sink
+local function tell_sink(sink)
+  if not output.as_json then return tell_counts(sink.count, sink.skipped, sink.first_skipped) end
+  output.json(json.object {
+    "entries", sink.count, "skipped", sink.skipped,
+    "first_skipped", json.bytes(sink.first_skipped), n = 6,
+  })
+end
+
+-- Open already is only what we write to.
+local function check_source(source, result, message, code)
+  if message and message:find("is open already", 1, true) then
+    failure.raise(code, "'%s' is the very store to import into", source)
+  end
+  return check(result, message, code)
 end
 
 local function import_hyperbeam(source, store, link_prefix)
   local shown <close> = progress.start("import", "entries")
-  local result = check(cairn.import(source, store, {
+  local result = check_source(source, cairn.import(source, store, {
     link_prefix = link_prefix,
     progress = function(done, total) shown:update(done, total) end,
   }))
@@ -36,20 +53,17 @@ local function import_hyperbeam(source, store, link_prefix)
       n = 12,
     })
   end
-  tell_count(entries)
-  if result.skipped > 0 then
-    output.note("skipped %d entries, the first: %s", result.skipped, result.first_skipped)
-  end
+  tell_counts(entries, result.skipped, result.first_skipped)
 end
 
 local function import_store(source, store)
-  local from <close> = check(cairn.open(access.for_reading(source)))
+  local from <close> = check_source(source, cairn.open(access.for_reading(source)))
   local frozen <close> = access.freeze(from)
   local sink = exchange.sink(store)
   local shown <close> = progress.start("import", "entries")
-  exchange.copy(frozen, sink, function(count) shown:update(count) end)
+  exchange.copy(frozen, sink, function(count, bytes) shown:update(count, nil, bytes) end)
   shown:finish()
-  tell_count(sink.count)
+  tell_sink(sink)
 end
 
 local function import_lines(source, store)
@@ -63,7 +77,7 @@ local function import_lines(source, store)
   local shown <close> = progress.start("import", "bytes")
   exchange.import(file, name, sink, function(bytes) shown:update(bytes, size) end)
   shown:finish()
-  tell_count(sink.count)
+  tell_sink(sink)
 end
 
 -- What a source is, by looking at it; a name that exists on disk is that.
@@ -98,9 +112,11 @@ function copies.export(line)
   local frozen <close> = access.freeze(store)
   local shown <close> = progress.start("export", "entries")
   if path ~= "" then check(frozen:stat(path)) end -- before a file is made for nothing
-  local write, finish = output.open(name)
-  exchange.export(frozen, path, write, function(count) shown:update(count) end)
-  finish()
+  local target <close> = output.open(name)
+  exchange.export(frozen, path, target.write, function(count, bytes)
+    shown:update(count, nil, bytes)
+  end)
+  target.finish()
 end
 
 return copies

@@ -18,11 +18,11 @@ local function get_as_json(path, pieces, name)
   local parts = {}
   for piece in pieces do parts[#parts + 1] = piece end
   local value = table.concat(parts)
-  local write, finish = output.open(name)
-  write(json.encode(json.object {
+  local target <close> = output.open(name)
+  target.write(json.encode(json.object {
     "path", json.bytes(path), "size", #value, "value", json.bytes(value),
   }) .. "\n")
-  finish()
+  target.finish()
 end
 
 ---@param line cairn.program.Line
@@ -36,17 +36,17 @@ function values.get(line)
   if output.as_json then return get_as_json(path, pieces, name) end
 
   local first = pieces() -- before a file is made for what is not there
-  local write, finish = output.open(name)
+  local target <close> = output.open(name)
   local shown <close> = progress.start("get", "bytes")
   local done, piece = 0, first
   local total = name and not offset and not size and frozen:stat(path)
   while piece do
-    write(piece)
+    target.write(piece)
     done = done + #piece
     if name then shown:update(done, total and total.type == "simple" and total.size or 0) end
     piece = pieces()
   end
-  finish()
+  target.finish()
 end
 
 local function write_options(options)

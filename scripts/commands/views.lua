@@ -48,23 +48,36 @@ local function list_value(store, path, long)
   list_short(path, stat.type)
 end
 
+-- False when it cannot be told about; that has been said. A child that expired or was
+-- removed since is none.
+local function list_child(store, group, name)
+  local stat, message, code = store:stat(access.join(group, name))
+  if stat then
+    list_long(name, stat)
+  elseif code ~= "not_found" then
+    output.problem("ls", failure.new(message, code))
+    return false
+  end
+  return true
+end
+
 ---@param line cairn.program.Line
 function views.ls(line)
   local path, long = access.path(line.operands[1] or ""), line.options.long
   local store <close> = access.open_to_read()
   local frozen <close> = access.freeze(store)
-  local names, message, code = frozen:list(path)
+  local names, message, code, closed = access.list(frozen, path)
   if code == "not_a_group" then return list_value(frozen, path, long) end
   check(names, message, code)
-  for name, kind in names do
-    -- A child that expired or was removed since is not there to be told about.
-    local stat = long and frozen:stat(access.join(path, name))
-    if stat then
-      list_long(name, stat)
-    elseif not long then
+  local status = 0
+  for name, kind in names, nil, nil, closed do
+    if not long then
       list_short(name, kind)
+    elseif not list_child(frozen, path, name) then
+      status = 1
     end
   end
+  return status
 end
 
 -- -- tree ----------------------------------------------------------------------------
@@ -109,7 +122,8 @@ end
 
 -- One name ahead, because the last is drawn differently.
 function draw_group(tree, group, level, prefix)
-  local names, message, code = tree.store:list(group)
+  local names, message, code, opened = access.list(tree.store, group)
+  local closed <close> = opened -- luacheck: ignore closed
   if not names and code == "not_found" and level > 1 then return end
   check(names, message, code)
   local name, kind = names()

@@ -35,6 +35,15 @@ function access.for_reading(where)
   return with_option(with_option(where, "create", false), "read_only", true)
 end
 
+-- A configuration's table may hold types that its backend does not take, at which `open`
+-- raises: here that is an answer like the others.
+local function open_configured(open, where, origin)
+  if type(where) ~= "table" then return open(where) end
+  local ok, store, message, code = pcall(open, where)
+  if ok then return store, message, code end
+  return nil, ("%s: store: %s"):format(origin, store), "invalid_argument"
+end
+
 local function open_what_exists(change)
   local where, origin, code = cairn.default_store()
   failure.check(where, origin, code)
@@ -42,7 +51,7 @@ local function open_what_exists(change)
     failure.raise("not_found", "there is no store in ./cairn-data yet: cairn put makes one, "
       .. "--store names another")
   end
-  return failure.check(cairn.open(change(where)))
+  return failure.check(open_configured(cairn.open, change(where), origin))
 end
 
 --- For a command that only reads.
@@ -73,15 +82,24 @@ function access.freeze(store)
   return frozen or store
 end
 
+--- As store:list; what goes wrong on the way is a failure like any other.
+---@param store cairn.Store
+---@param group string
+function access.list(store, group)
+  local names, message, code, closed = store:list(group)
+  if not names then return nil, message, code end
+  return failure.steps(names), nil, nil, closed
+end
+
 --- From here on cairn.open() makes the default store without saying so.
 function access.make_quietly()
   local open = cairn.open
   function cairn.open(where)
     if where ~= nil then return open(where) end
-    local message, code
-    where, message, code = cairn.default_store()
-    if where == nil then return nil, message, code end
-    return open(where)
+    local origin, code
+    where, origin, code = cairn.default_store()
+    if where == nil then return nil, origin, code end
+    return open_configured(open, where, origin)
   end
 end
 

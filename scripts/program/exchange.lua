@@ -40,12 +40,12 @@ local function look(store, path)
 end
 
 local function walk_group(store, group, visit)
-  local names, message, code = store:list(group)
+  local names, message, code, closed = access.list(store, group)
   if not names then
     if code == "not_found" then return end
     failure.raise(code, "%s", message)
   end
-  for name in names do
+  for name in names, nil, nil, closed do
     local entry = look(store, access.join(group, name))
     if entry then
       visit(entry)
@@ -89,6 +89,8 @@ end
 
 ---@class cairn.program.Sink
 ---@field count integer entries so far
+---@field skipped integer entries that the store cannot hold
+---@field first_skipped? string why the first of them was
 local Sink = {}
 Sink.__index = Sink
 
@@ -96,28 +98,59 @@ Sink.__index = Sink
 ---@param store cairn.Store
 ---@return cairn.program.Sink
 function exchange.sink(store)
-  return setmetatable({ store = store, pending = {}, bytes = 0, count = 0 }, Sink)
+  local self = { store = store, pending = {}, bytes = 0, count = 0, skipped = 0 }
+  return setmetatable(self, Sink)
+end
+
+-- The result of a change, unless the store cannot hold such an entry: a link that
+-- expires, metadata where files have none.
+local function keep(self, result, message, code, ...)
+  if result ~= nil or code ~= "unsupported" then return check(result, message, code, ...) end
+  self.skipped = self.skipped + 1
+  self.first_skipped = self.first_skipped or message
+  return nil
+end
+
+-- Onto a store or a batch, which have the same methods.
+local function make(onto, change)
+  if change.value then return onto:write(change.path, change.value, change.options) end
+  return onto:group(change.path)
 end
 
 function Sink:flush()
   local pending = self.pending
   if #pending == 0 then return end
   self.pending, self.bytes = {}, 0
-  check(self.store:batch(function(batch)
-    for _, change in ipairs(pending) do
-      if change.value then
-        batch:write(change.path, change.value, change.options)
-      else
-        batch:group(change.path)
-      end
-    end
-  end, { in_steps = true }))
+  local done, message, code = self.store:batch(function(batch)
+    for _, change in ipairs(pending) do make(batch, change) end
+  end, { in_steps = true })
+  if code ~= "unsupported" then
+    check(done, message, code)
+    self.count = self.count + #pending
+    return
+  end
+  -- One by one, for the sake of all the others.
+  for _, change in ipairs(pending) do
+    if keep(self, make(self.store, change)) then self.count = self.count + 1 end
+  end
+end
+
+--- At the end. That nothing at all could be kept is no success.
+function Sink:finish()
+  self:flush()
+  if self.count == 0 and self.skipped > 0 then
+    failure.raise("unsupported", "%s", self.first_skipped)
+  end
+end
+
+--- Entries that have been seen so far.
+function Sink:seen()
+  return self.count + self.skipped + #self.pending
 end
 
 local function add(self, change, bytes)
   self.pending[#self.pending + 1] = change
   self.bytes = self.bytes + bytes
-  self.count = self.count + 1
   if #self.pending >= BATCH_ENTRIES or self.bytes >= BATCH_BYTES then self:flush() end
 end
 
@@ -142,33 +175,55 @@ end
 
 function Sink:commit(entry, writer)
   self:flush() -- its parent may be among what is pending
-  check(writer:commit(entry.path, options_of(entry)))
-  self.count = self.count + 1
+  if keep(self, writer:commit(entry.path, options_of(entry))) then self.count = self.count + 1 end
+end
+
+-- To be known before something is removed to make room for such a link: one is made
+-- beside everything else, once, and removed.
+local function check_expiring_links(self, entry)
+  if not entry.expires or self.links_expire then return true end
+  local probe = (".cairn-import-%08x"):format(math.random(0, 0xffffffff))
+  local made, message, code = self.store:link(entry.target, probe, { expires = entry.expires })
+  if not made then
+    message = message:gsub("%.cairn%-import%-%x+", function() return entry.path end)
+    keep(self, nil, message, code)
+    return false
+  end
+  self.store:delete(probe) -- not found: it has expired
+  self.links_expire = true
+  return true
 end
 
 --- Unlike store:link it replaces what is there.
 function Sink:link(entry)
   local store, options = self.store, { expires = entry.expires }
-  local _, made = check(store:link(entry.target, entry.path, options))
-  self.count = self.count + 1
-  if made then return end
+  local linked, made = keep(self, store:link(entry.target, entry.path, options))
+  if not linked then return end
+  if made then
+    self.count = self.count + 1
+    return
+  end
   local there = check(store:stat(entry.path))
   if there.type == "link" and there.target == entry.target
     and there.expires == entry.expires then
+    self.count = self.count + 1
     return
   end
   if there.type == "composite" then
     failure.raise("is_group", "cannot put a link at '%s': a group is there", entry.path)
   end
+  if not check_expiring_links(self, entry) then return end
   check(store:delete(entry.path))
   check(store:link(entry.target, entry.path, options))
+  self.count = self.count + 1
 end
 
 --- Everything of one store into a sink.
 ---@param from cairn.Store
 ---@param sink cairn.program.Sink
----@param seen fun(count: integer)
+---@param seen fun(count: integer, bytes: integer)
 function exchange.copy(from, sink, seen)
+  local bytes = 0
   exchange.walk(from, "", function(entry)
     if entry.type == "composite" then
       sink:group(entry)
@@ -178,14 +233,19 @@ function exchange.copy(from, sink, seen)
       local value, message, code = from:read(entry.path)
       if not value and code ~= "not_found" then failure.raise(code, "%s", message) end
       if value then sink:value(entry, value) end
+      bytes = bytes + entry.size
     else
       local writer <close> = sink:begin()
-      for piece in exchange.pieces(from, entry.path) do check(writer:append(piece)) end
+      for piece in exchange.pieces(from, entry.path) do
+        check(writer:append(piece))
+        bytes = bytes + #piece
+        seen(sink:seen(), bytes)
+      end
       sink:commit(entry, writer)
     end
-    seen(sink.count)
+    seen(sink:seen(), bytes)
   end)
-  sink:flush()
+  sink:finish()
 end
 
 -- -- As lines ------------------------------------------------------------------------
@@ -207,7 +267,7 @@ local function value_bytes(bytes)
   return json.bytes(bytes)
 end
 
-local function value_lines(store, entry, write)
+local function value_lines(store, entry, write, passed)
   local left = entry.size
   for piece in exchange.pieces(store, entry.path, 0, math.max(1, entry.size)) do
     left = left - #piece
@@ -217,6 +277,7 @@ local function value_lines(store, entry, write)
       write(line_of(head(entry), "value", value_bytes(piece),
         "metadata", json.metadata(entry.metadata), "expires", entry.expires))
     end
+    passed(#piece)
   end
 end
 
@@ -224,17 +285,21 @@ end
 ---@param store cairn.Store
 ---@param path string
 ---@param write fun(lines: string)
----@param seen fun(count: integer)
+---@param seen fun(count: integer, bytes: integer)
 function exchange.export(store, path, write, seen)
-  local count = 0
+  local count, bytes = 0, 0
+  local function passed(more)
+    bytes = bytes + more
+    seen(count, bytes)
+  end
   exchange.walk(store, path, function(entry)
     if entry.type == "simple" then
-      value_lines(store, entry, write)
+      value_lines(store, entry, write, passed)
     else
       write(line_of(head(entry), "target", json.bytes(entry.target), "expires", entry.expires))
     end
     count = count + 1
-    seen(count)
+    seen(count, bytes)
   end)
 end
 
@@ -329,7 +394,7 @@ function exchange.import(file, name, sink, seen)
     seen(bytes)
   end
   if importer.path then refuse(("'%s' ends in the middle"):format(importer.path)) end
-  sink:flush()
+  sink:finish()
 end
 
 return exchange

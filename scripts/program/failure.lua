@@ -37,4 +37,20 @@ function failure.check(result, message, code, ...)
   return result, message, code, ...
 end
 
+--- Around an iterator of the module, which raises what goes wrong as text with the code
+--- behind it: raises it as everything else here is raised.
+---@param step fun(): ...
+---@return fun(): ...
+function failure.steps(step)
+  local function pass(ok, ...)
+    if ok then return ... end
+    local message, code = tostring((...)):match("^(.*) %(([%l_]+)%)$")
+    if not code then error((...), 0) end
+    error(failure.new(message, code), 0)
+  end
+  return function()
+    return pass(pcall(step)) -- called by pcall it puts no position of ours in front
+  end
+end
+
 return failure

@@ -110,7 +110,7 @@ local function to_field_value(value)
   if type(value.integer) == "string" then return math.tointeger(tonumber(value.integer)) end
   if type(value.float) == "string" then
     local number = FLOATS[value.float] or tonumber(value.float)
-    return number and number + 0.0
+    return number and number * 1.0 -- adding 0.0 would lose the sign of -0.0
   end
   return json.to_bytes(value)
 end

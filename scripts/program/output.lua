@@ -5,6 +5,7 @@
 
 local failure = require "cairn.program.failure"
 local json = require "cairn.program.json"
+local process = require "cairn.process"
 local terminal = require "cairn.terminal"
 
 local output = {}
@@ -75,17 +76,59 @@ function output.write(...)
   check_written(io.stdout:write(...))
 end
 
---- Where `--output` says: a function that writes, and one to call at the end.
+-- Whether a file can be put in the place of what is there: in /dev and /proc names stand
+-- for other things, whatever they look like.
+local function is_replaceable(name)
+  local kind = process.kind(name)
+  return (kind == nil or kind == "file") and not name:find("^/+dev/") and not name:find("^/+proc/")
+end
+
+---@class cairn.program.Target where `--output` says
+---@field write fun(bytes: string)
+---@field finish fun() to be called at the end: then it is there, and whole
+local Target = {}
+Target.__index = Target
+
+-- Not finished: what is in the way of a file stays as it was.
+function Target:__close()
+  if not self.file then return end
+  self.file:close()
+  if self.temporary then os.remove(self.temporary) end
+end
+
+--- A file is written beside its place and takes it when it is whole.
 ---@param name string? nil or "-": standard output
----@return fun(bytes: string) write
----@return fun() finish
+---@return cairn.program.Target
 function output.open(name)
-  if not name or name == "-" then return output.write, function() end end
-  local file = failure.check(io.open(name, "wb"))
+  if not name or name == "-" then
+    return setmetatable({ write = output.write, finish = function() end }, Target)
+  end
+  local self = setmetatable({}, Target)
+  local place = name
+  if is_replaceable(name) then
+    -- Behind a link it is the file that is replaced, not the link.
+    place = process.real_path(name) or name
+    self.temporary = ("%s.%08x.tmp"):format(place, math.random(0, 0xffffffff))
+  end
   local function check(ok, message)
     if not ok then failure.raise("io", "%s: %s", name, message) end
   end
-  return function(bytes) check(file:write(bytes)) end, function() check(file:close()) end
+  local written = self.temporary or place
+  local file, message = io.open(written, "wb")
+  check(file, message and message:sub(#written + 3)) -- behind the name
+  self.file = file
+  if self.temporary and process.kind(place) then
+    check(process.copy_mode(place, self.temporary))
+  end
+  function self.write(bytes)
+    check(self.file:write(bytes))
+  end
+  function self.finish()
+    check(self.file:flush())
+    if self.temporary then check(os.rename(self.temporary, place)) end
+    self.temporary = nil
+  end
+  return self
 end
 
 --- A value as a line of JSON.
@@ -122,7 +165,8 @@ function output.problem(command, problem)
   end
   local from_script = code == "script_error"
   if is_terminal(2) then text = from_script and visible_lines(text) or output.visible(text) end
-  if command and not from_script then text = command .. ": " .. text end
+  local named = command and text:sub(1, #command + 2) == command .. ": "
+  if command and not from_script and not named then text = command .. ": " .. text end
   if not from_script and code ~= "usage" then text = ("%s (%s)"):format(text, code) end
   io.stderr:write("cairn: ", text, "\n")
 end

@@ -9,7 +9,8 @@ local progress = {}
 local FIRST_MS, EVERY_MS = 200, 100 -- short work shows nothing
 
 ---@class cairn.program.Progress
----@field update fun(self, done: integer, total?: integer) total 0 or nil: not known
+---@field update fun(self, done: integer, total?: integer, bytes?: integer) total 0 or
+---  nil: not known; bytes: how much that was, where entries are counted
 ---@field finish fun(self)
 local Progress = {}
 Progress.__index = Progress
@@ -37,13 +38,14 @@ local function bar(self, done, total)
   return " [" .. ("#"):rep(filled) .. (" "):rep(room - filled) .. "]" .. text
 end
 
-function Progress:update(done, total)
+function Progress:update(done, total, bytes)
   local now = cairn.now()
   if now < self.due then return end
   self.due = now + EVERY_MS
   self.drawn = true
   local known = total and total > 0
   local text = known and bar(self, math.min(done, total), total) or "  " .. amount(self, done)
+  if bytes then text = text .. ", " .. progress.size(bytes) end
   io.stderr:write("\r", self.title, text, "\27[K")
 end
 

@@ -88,6 +88,19 @@ describe("a memory store", function()
       assert.equal("laid over what may be gone", store:read("m1/c"))
     end)
 
+    it("never brings back what was deleted from a pack, or laid over it", function()
+      for i = 1, 100 do
+        assert(store:pack("p" .. i, { a = "old", b = "old" }))
+        assert(store:delete({ "p" .. i, "a" }))
+        assert(store:write({ "p" .. i, "b" }, "new"))
+      end
+      fill("g", 5000)
+      for i = 1, 100 do
+        assert.is_nil(store:read({ "p" .. i, "a" }))
+        assert.not_equal("old", store:read({ "p" .. i, "b" }))
+      end
+    end)
+
     it("refuses what can never fit, and keeps the rest", function()
       assert(store:write("small", "1"))
       refused("limit", "524288", store:write("large", ("x"):rep(BUDGET)))

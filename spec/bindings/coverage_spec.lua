@@ -19,7 +19,6 @@ local UNBOUND = {
   cairn_path_name = "the last of cairn.segments",
   cairn_path_parent = "all but the last of cairn.segments",
   cairn_path_within = "a comparison of two strings in Lua",
-  cairn_store_capabilities = "cairn.backends tells what each can do",
   cairn_store_fingerprint = "for CAIRN_EXPECT, which transactions use",
   cairn_store_scope = "cairn.backends tells the scope",
 }

@@ -135,6 +135,23 @@ describe("the default store", function()
     end)
   end
 
+  it("refuses a configuration whose store has an option of the wrong type", function()
+    configure "return { store = { backend = 'fs', path = 5 } }"
+    for _, words in ipairs { { "ls" }, { "put", "a", "1" }, { "-q", "put", "a", "1" } } do
+      local done = cairn(table.unpack(words))
+      assert.equal(1, done.code)
+      assert.matches("^cairn: [^\n]* cairn.conf.lua: store: [^\n]*options.path[^\n]*\n$", done.err)
+      assert.matches("(invalid_argument)", done.err, 1, true)
+    end
+  end)
+
+  it("is not configured by what is no file, and does not wait for it", function()
+    local done = program.shell(directory, "mkfifo cairn.conf.lua; timeout 10 "
+      .. program.quote(program.path) .. " put a 1")
+    assert.equal(1, done.code)
+    assert.equal("cairn: put: cairn.conf.lua: not a regular file (io)\n", done.err)
+  end)
+
   local endless = {
     { "loops for ever", "while true do end" },
     { "recurses for ever", "local function f() return 1 + f() end return f()" },

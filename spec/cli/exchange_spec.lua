@@ -27,7 +27,7 @@ describe("cairn export and import", function()
     assert(store:write("bytes", "\0\255\254/", {
       metadata = {
         text = "x", bytes = "\255", integer = -5, huge = 9007199254740993, half = 0.5, one = 1.0,
-        infinite = math.huge, yes = true, no = false,
+        infinite = math.huge, minus = -0.0, yes = true, no = false,
       },
       expires = 4102444800000,
     }))
@@ -41,6 +41,17 @@ describe("cairn export and import", function()
     local large <close> = assert(store:writer())
     for i = 1, 40 do assert(large:append((("%06d\255 "):format(i)):rep(10000))) end
     assert(large:commit("large", { metadata = { kind = "large" } }))
+  end
+
+  -- An entry of the default store whose bytes make no sense.
+  local function damage(path)
+    must("put", path, "x")
+    local key = path:gsub("/", "\0"):gsub(".", function(byte)
+      return ("%02x"):format(byte:byte())
+    end)
+    local run = place.run { place.build .. "/spec/rocks", directory .. "/cairn-data", "put",
+      "default", key, "ff00" }
+    assert.equal(0, run.code, run.err)
   end
 
   before_each(function()
@@ -79,6 +90,7 @@ describe("cairn export and import", function()
         assert.equal("float", math.type(stat.metadata.one))
         assert.equal(9007199254740993, stat.metadata.huge)
         assert.equal(math.huge, stat.metadata.infinite)
+        assert.equal("-0.0", tostring(stat.metadata.minus))
         assert.equal(4102444800000, stat.expires)
         assert.equal(80000 * 40, #assert(store:read("large")))
       end)
@@ -150,7 +162,74 @@ describe("cairn export and import", function()
     must("put", "a", "1")
     local done = cairn("import", "rocksdb:./cairn-data")
     assert.equal(1, done.code)
-    assert.matches("(invalid_argument)", done.err, 1, true)
+    assert.matches("is the very store to import into (invalid_argument)", done.err, 1, true)
+    done = cairn("import", "cairn-data")
+    assert.equal(1, done.code)
+    assert.matches("^cairn: import: [^:]*: 'cairn%-data' %(invalid_argument%)\n$", done.err)
+    assert.equal(0, cairn("--store", "fs:files", "put", "a", "1").code)
+    done = cairn("--store", "fs:files", "import", "fs:./files")
+    assert.matches("is the very store to import into (invalid_argument)", done.err, 1, true)
+  end)
+
+  it("skip what the target cannot hold, count it, and keep what is in its place", function()
+    local expiring = '{"path":"l","type":"link","target":"a","expires":4102444800000}\n'
+    local lines = expiring .. '{"path":"a","type":"simple","value":"1"}\n'
+    local done = cairn("--store", "fs:target", "--json", "import", "-", { stdin = lines })
+    assert.equal(0, done.code)
+    local told = cjson.decode(done.out)
+    assert.equal(1, told.entries)
+    assert.equal(1, told.skipped)
+    assert.matches("'l'", told.first_skipped, 1, true)
+    must("--store", "fs:target", "put", "l", "old")
+    done = cairn("--store", "fs:target", "import", "-", { stdin = lines })
+    assert.equal(0, done.code)
+    assert.matches("imported 1 entries\ncairn: skipped 1 entries, the first: [^\n]*'l'\n", done.err)
+    assert.equal("old", must("--store", "fs:target", "get", "l"))
+    assert.equal("a\nl\n", must("--store", "fs:target", "ls"))
+
+    done = cairn("--store", "fs:other", "import", "-", { stdin = expiring })
+    assert.equal(1, done.code)
+    assert.matches("(unsupported)", done.err, 1, true)
+    must("--store", "rocksdb:other", "put", "l", "old")
+    must("--store", "rocksdb:other", "import", "-", { stdin = lines })
+    assert.is_true(export("rocksdb:other", "l") == expiring)
+    assert.equal("a\nl\n", must("--store", "rocksdb:other", "ls"))
+  end)
+
+  it("leave the file that is there as it was when they fail", function()
+    must("put", "g/a", "1")
+    must("export", "-o", "all.jsonl")
+    local whole = place.content(directory .. "/all.jsonl")
+    damage("g/bad")
+    assert.equal(1, cairn("export", "-o", "all.jsonl").code)
+    assert.equal(whole, place.content(directory .. "/all.jsonl"))
+    local done = cairn("export", "-o", "missing/all.jsonl")
+    assert.equal("cairn: export: missing/all.jsonl: No such file or directory (io)\n", done.err)
+    for _, name in ipairs(place.files(directory)) do assert.is_nil(name:find("%.tmp$"), name) end
+  end)
+
+  it("export behind a link, to a file that stays as private as it was", function()
+    must("put", "a", "1")
+    local done = program.shell(directory, "touch real; chmod 600 real; ln -s real link;"
+      .. "cairn export -o link; readlink link; stat -c %a real; cat real")
+    assert.equal('real\n600\n{"path":"a","type":"simple","value":"1"}\n', done.out)
+  end)
+
+  it("export to what is no file without replacing it", function()
+    must("put", "a", "1")
+    local done = program.shell(directory, "cairn export -o /dev/stdout | cat")
+    assert.equal('{"path":"a","type":"simple","value":"1"}\n', done.out)
+    done = program.shell(directory, "cairn export -o /dev/stdout > out; cat out")
+    assert.equal('{"path":"a","type":"simple","value":"1"}\n', done.out)
+  end)
+
+  it("say of an entry that makes no sense that it is corrupt", function()
+    must("put", "g/a", "1")
+    damage("g/bad")
+    local done = cairn("export")
+    assert.equal(1, done.code)
+    assert.equal("cairn: export: the bytes of the entry make no sense: 'g/bad' (corrupt)\n",
+      done.err)
   end)
 
   local broken = {
@@ -191,7 +270,7 @@ describe("cairn export and import", function()
   it("import tells a program how much it was", function()
     local done = cairn("--json", "--store", "memory:", "import", "-",
       { stdin = '{"path":"a","type":"composite"}\n' })
-    assert.same({ entries = 1 }, cjson.decode(done.out))
+    assert.same({ entries = 1, skipped = 0 }, cjson.decode(done.out))
     assert.equal("", done.err)
   end)
 end)

@@ -1,6 +1,7 @@
 --- `ls`, `tree`, `stat`, `ln`, `mkgroup` and `rm`.
 
 local cjson = require "cjson"
+local lfs = require "lfs"
 
 local place = require "spec.support.place"
 local program = require "spec.support.program"
@@ -25,6 +26,17 @@ describe("the commands about paths", function()
     local done = cairn("-q", ...)
     assert.equal(1, done.code)
     assert.matches("(" .. code .. ")", done.err, 1, true)
+  end
+
+  -- An entry of the default store whose bytes make no sense.
+  local function damage(path)
+    must("put", path, "x")
+    local key = path:gsub("/", "\0"):gsub(".", function(byte)
+      return ("%02x"):format(byte:byte())
+    end)
+    local run = place.run { place.build .. "/spec/rocks", directory .. "/cairn-data", "put",
+      "default", key, "ff00" }
+    assert.equal(0, run.code, run.err)
   end
 
   before_each(function()
@@ -129,6 +141,41 @@ describe("the commands about paths", function()
     assert.equal(1, done.code)
     assert.matches("nowhere.*%(not_found%)\n.*%(is_group%)", done.err)
     assert.equal("b\n", must("ls", "a"))
+  end)
+
+  it("say of an entry that makes no sense that it is corrupt, and remove it", function()
+    must("put", "g/a", "1")
+    damage("g/bad")
+    for _, words in ipairs { { "ls", "g" }, { "ls", "-l", "g" }, { "tree", "g" } } do
+      local done = cairn(table.unpack(words))
+      assert.equal(1, done.code)
+      assert.equal(("cairn: %s: the bytes of the entry make no sense: 'g/bad' (corrupt)\n")
+        :format(words[1]), done.err)
+    end
+    local done = cairn("--json", "ls", "g")
+    assert.equal("corrupt", cjson.decode(done.err).code)
+    must("rm", "g/bad")
+    assert.equal("a\n", must("ls", "g"))
+  end)
+
+  it("list at length what can be told about, and name the rest", function()
+    must("--store", "fs:files", "put", "g/good", "1")
+    assert(lfs.link("/etc", directory .. "/files/g/astray", true))
+    local done = cairn("--store", "fs:files", "ls", "-l", "g")
+    assert.equal(1, done.code)
+    assert.matches("^simple .*  good\n$", done.out)
+    assert.matches("^cairn: ls: [^\n]*'g/astray'[^\n]* %(corrupt%)\n$", done.err)
+    done = cairn("--store", "fs:files", "--json", "ls", "-l", "g")
+    assert.equal(1, done.code)
+    assert.equal("good", objects(done.out)[1].name)
+    assert.equal("corrupt", cjson.decode(done.err).code)
+  end)
+
+  it("do not remove the root", function()
+    local done = cairn("rm", "-r", "/")
+    assert.equal(1, done.code)
+    assert.equal("cairn: rm: the root cannot be removed, only what is in it (invalid_argument)\n",
+      done.err)
   end)
 
   it("give names to a pipe as they are, and to JSON as bytes", function()

@@ -51,6 +51,15 @@ describe("cairn run", function()
     end
   end)
 
+  it("blames a script's own line for what it gives to cairn.open", function()
+    for _, where in ipairs { "5", "true", "{ backend = 'fs', path = 5 }" } do
+      script(("local cairn = require 'cairn'\n\nlocal store = cairn.open(%s)\n"):format(where))
+      local done = cairn("run", "script.lua")
+      assert.equal(1, done.code)
+      assert.matches("^cairn: script.lua:3: bad argument #1 to 'open' %(", done.err)
+    end
+  end)
+
   it("ends with the status the script asks for", function()
     local cases = { { "os.exit(7)", 7 }, { "os.exit(false)", 1 }, { "os.exit(true, true)", 0 },
       { "return 5", 0 } }

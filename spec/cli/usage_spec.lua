@@ -54,6 +54,8 @@ describe("the command line", function()
 
   it("tells its version", function()
     assert.equal("cairn " .. require("cairn").version .. "\n", cairn("--version").out)
+    assert.equal(('{"version":"%s"}\n'):format(require("cairn").version),
+      cairn("--json", "--version").out)
   end)
 
   it("lists the stores with their options", function()

@@ -32,10 +32,12 @@ struct cairn_entry {
     enum cairn_kind kind;
     enum cairn_form form;
     struct cairn_slice payload;
-    uint64_t size;               /* of the value (raw) or target (link), in bytes */
-    int64_t created_ms;          /* since the Unix epoch; 0: not known */
-    int64_t modified_ms;         /* 0: as created */
-    int64_t expires_ms;          /* 0: never. At and after it, the entry is not there */
+    uint64_t size;       /* of the value (raw) or target (link), in bytes */
+    int64_t created_ms;  /* since the Unix epoch; 0: not known */
+    int64_t modified_ms; /* 0: as created */
+    int64_t expires_ms;  /* 0: never. At and after it, the entry is not there */
+    bool covers; /* expires, with an inline child of its name under it: what drops it
+                    must leave a tombstone */
     struct cairn_slice metadata; /* metadata.h; empty: none */
 };
 

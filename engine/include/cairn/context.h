@@ -1,6 +1,7 @@
 /* context.h -- the circumstances of a call, handed all the way down.
  *
- * Every public call takes a `const struct cairn_context *`; NULL means: no deadline,
+ * Every public call that reads or changes data takes a `const struct cairn_context *`
+ * (opening, closing and counting do not); NULL means: no deadline,
  * not cancellable, the system's clock, every scope, no trace. A zeroed struct means
  * the same. The struct is the caller's and must outlive the call.
  *

@@ -22,7 +22,8 @@
 struct cairn_store;
 
 /* Opens a store. Opening one that this process has open already (same backend, same
- * place) gives a handle on the same store; its settings must then be the same. */
+ * place) gives a handle on the same store; its settings must then be the same, or none.
+ */
 enum cairn_status cairn_store_open(const struct cairn_backend *backend,
                                    struct cairn_slice location,
                                    const struct cairn_setting *settings, size_t count,
@@ -103,10 +104,12 @@ enum cairn_operation_kind {
     CAIRN_WRITE, /* a raw value; parents are made; at a link, the link is replaced */
     CAIRN_MAKE_GROUP, /* idempotent; parents are made */
     CAIRN_MAKE_LINK,  /* `value` is the existing path; what is there already is kept */
-    CAIRN_MAKE_PACK,  /* a group with these children inline */
-    CAIRN_DELETE,     /* an entry, a link (never its target), a group if it is empty */
-    CAIRN_EXPECT,     /* changes nothing: CAIRN_CONFLICT unless a read of `path` would
-                         have `fingerprint` (cairn_store_fingerprint) */
+    CAIRN_MAKE_PACK, /* a group with these children inline, in the place of those inline
+                        before; where a backend has no packs (fs), each becomes an
+                        entry of its own, and others stay */
+    CAIRN_DELETE,    /* an entry, a link (never its target), a group if it is empty */
+    CAIRN_EXPECT,    /* changes nothing: CAIRN_CONFLICT unless a read of `path` would
+                        have `fingerprint` (cairn_store_fingerprint) */
 };
 
 struct cairn_fingerprint {

@@ -205,4 +205,41 @@ describe("and packed groups", function()
     end
     refused("not_found", "bad", store:type("bad"))
   end)
+
+  it("refuses a child whose path would be too long", function()
+    local deep = ("d"):rep(200)
+    local group = table.concat({ deep, deep, deep, deep, deep, deep, deep, deep, deep }, "/")
+    refused("invalid_path", "2048", store:pack(group, { [("n"):rep(250)] = "v" }))
+  end)
+
+  if case.backend.batch then
+    it("goes with its children in one batch, and leaves nothing behind", function()
+      assert(store:batch(function(batch)
+        for _, name in ipairs { "a", "b", "c", "l" } do batch:delete("p/" .. name) end
+        batch:delete("p")
+      end))
+      refused("not_found", "p", store:type("p"))
+      assert(store:write("p/a", "new"))
+      assert.equal("composite", store:type("p"))
+      assert.equal("a:simple", listed("p"))
+      assert(store:write("p/c", "new"))
+      assert.equal("a:simple c:simple", listed("p"))
+
+      assert(store:pack("q", { a = "1" }))
+      assert(store:batch(function(batch)
+        batch:delete("q/a")
+        batch:delete("q")
+        batch:write("q/a", "again")
+      end))
+      assert.equal("again", store:read("q/a"))
+      assert.equal("composite", store:type("q"))
+      assert(store:delete("q", { recursive = true }))
+    end)
+
+    it("hides an inline child under what expired, as under what was deleted", function()
+      assert(store:write("p/a", "over", { expires = cairn.now() - 1 }))
+      refused("not_found", "p/a", store:read("p/a"))
+      assert.equal("b:simple c:simple l:link", listed("p"))
+    end)
+  end
 end)
