@@ -134,6 +134,27 @@ describe("the rocksdb backend", function()
     end)
   end)
 
+  describe("given a directory", function()
+    it("that has lost its CURRENT, refuses it and deletes nothing", function()
+      do
+        local store <close> = assert(cairn.open(url))
+        assert(store:write("a", ("x"):rep(100), { sync = true }))
+      end
+      os.remove(location .. "/CURRENT")
+      local before = place.files(location)
+      refused("corrupt", "CURRENT", cairn.open(url))
+      assert.same(before, place.files(location))
+    end)
+
+    it("by many names, opens it once", function()
+      local deep = directory .. "/new//by/./other/names"
+      local one <close> = assert(cairn.open("rocksdb:" .. deep))
+      local two <close> = assert(cairn.open("rocksdb:" .. directory .. "/new/by/other/names/"))
+      assert(one:write("a", "1"))
+      assert.equal("1", two:read("a"))
+    end)
+  end)
+
   describe("when somebody has it open", function()
     it("is locked against other processes, and says so", function()
       local store <close> = assert(cairn.open(url))
