@@ -1,8 +1,8 @@
 /* change.c -- changing: operations made ready, committed, and cleaned up after. */
 #include <stdlib.h>
 
+#include "check.h"
 #include "find.h"
-#include "operation.h"
 #include "upload.h"
 
 /* Children deleted in one go, on the way through a tree. */
@@ -13,7 +13,7 @@ static enum cairn_status prepare(struct core *core, const struct cairn_context *
                                  struct cairn_operation *operation, struct task *task,
                                  struct cairn_error *error) {
     *task = (struct task){.operation = operation};
-    enum cairn_status status = operation_check(operation, error);
+    enum cairn_status status = check_operation(operation, error);
     if (status || operation->kind != CAIRN_WRITE)
         return status;
     task->entry = (struct cairn_entry){.kind = CAIRN_RAW,

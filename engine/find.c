@@ -15,6 +15,10 @@ enum { BLOCK = 8 };
 /* How one round ended: a link means another round from its target. */
 enum round { DONE, HOP };
 
+struct finder plan_finder(struct plan *plan) {
+    return (struct finder){plan->core, plan->context, NULL, plan};
+}
+
 /* Whether what was once seen may be relied on: the present of a store that nobody but
  * us changes, and that forgets nothing by itself. In a store that others change as
  * well, a plan may: the backend notices, and it is planned again (plan_commit). */

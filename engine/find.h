@@ -17,6 +17,9 @@ struct finder {
                           all that is looked at is noted there */
 };
 
+/* The finder of a plan. */
+struct finder plan_finder(struct plan *plan);
+
 struct found {
     /* The path with its links replaced; may point at the input. On CAIRN_NOT_FOUND:
      * where it would be. */

@@ -4,10 +4,6 @@
 
 #include "plan.h"
 
-/* Whether the operation makes sense in itself, wherever it is to be done. */
-enum cairn_status operation_check(const struct cairn_operation *operation,
-                                  struct cairn_error *error);
-
 /* Adds what `task` asks for to the plan. A failure adds nothing. */
 enum cairn_status operation_plan(struct plan *plan, struct task *task,
                                  struct cairn_error *error);

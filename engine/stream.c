@@ -1,8 +1,8 @@
 /* stream.c -- values too large to hold: reading a piece, writing piece by piece. */
 #include <stdlib.h>
 
+#include "check.h"
 #include "find.h"
-#include "operation.h"
 #include "upload.h"
 
 /* The raw entry at `path`, its value still as it is stored. */
@@ -108,7 +108,7 @@ enum cairn_status cairn_writer_commit(struct cairn_writer *writer,
     if (operation->kind != CAIRN_WRITE || operation->compress)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "a writer commits a plain write and nothing else");
-    enum cairn_status status = operation_check(operation, error);
+    enum cairn_status status = check_operation(operation, error);
     if (status)
         return status;
     struct task task = {.operation = operation};

@@ -7,6 +7,7 @@
  * Control", 1981.) */
 #include <stdlib.h>
 
+#include "check.h"
 #include "operation.h"
 
 struct cairn_transaction {
@@ -164,7 +165,7 @@ enum cairn_status cairn_transaction_add(struct cairn_transaction *transaction,
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
     *entry = copy;
     struct task task = task_of(entry);
-    enum cairn_status status = operation_check(entry, error);
+    enum cairn_status status = check_operation(entry, error);
     if (status)
         return status;
     status = operation_plan(transaction->plan, &task, error);
