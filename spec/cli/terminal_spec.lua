@@ -59,7 +59,7 @@ describe("on a terminal", function()
     assert.equal("[exit 0]", text)
   end)
 
-  for url, entries in pairs { ["rocksdb:./store"] = 30000, ["fs:./store"] = 20000 } do
+  for url, entries in pairs { ["rocksdb:./store"] = 150000, ["fs:./store"] = 20000 } do
     it("a removal of much from " .. url .. " shows how far it is and removes all", function()
       local lines = {}
       for i = 1, entries do
