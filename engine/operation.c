@@ -46,6 +46,16 @@ static enum cairn_status add_parents(struct plan *plan, const struct found *foun
     return CAIRN_OK;
 }
 
+/* For an entry where there is none: its parents are made, and what holds its key
+ * although it is not there goes. */
+static enum cairn_status add_place(struct plan *plan, const struct found *found,
+                                   struct cairn_error *error) {
+    enum cairn_status status = add_parents(plan, found, error);
+    if (!status && found->leftover)
+        status = residue_at(plan, found->path.text, error);
+    return status;
+}
+
 /* -- One function an operation ---------------------------------------------------- */
 
 enum cairn_status operation_read(struct plan *plan, struct cairn_slice path,
@@ -124,9 +134,8 @@ static enum cairn_status write_at(struct plan *plan, struct task *task,
         goto done;
 
     struct cairn_entry *old = &found.view.entry;
-    if ((!exists && (status = add_parents(plan, &found, error))) ||
-        (exists && (status = residue_of(plan, path, old, error))) ||
-        (found.leftover && (status = residue_at(plan, found.path.text, error))))
+    if ((!exists && (status = add_place(plan, &found, error))) ||
+        (exists && (status = residue_of(plan, path, old, error))))
         goto done;
 
     bool covers = found.packed;
@@ -171,8 +180,7 @@ static enum cairn_status group_at(struct plan *plan, struct task *task,
                                         path);
     if (status != CAIRN_NOT_FOUND ||
         (status = check_names(plan, found.path.text, error)) ||
-        (status = add_parents(plan, &found, error)) ||
-        (found.leftover && (status = residue_at(plan, found.path.text, error))))
+        (status = add_place(plan, &found, error)))
         return status;
     struct cairn_change change = {.path = found.path.text};
     change.entry.kind = CAIRN_GROUP;
@@ -202,8 +210,7 @@ static enum cairn_status link_at(struct plan *plan, struct task *task,
     if (status != CAIRN_NOT_FOUND ||
         (status = check_names(plan, found.path.text, error)) ||
         (status = check_names(plan, target.text, error)) ||
-        (status = add_parents(plan, &found, error)) ||
-        (found.leftover && (status = residue_at(plan, found.path.text, error))))
+        (status = add_place(plan, &found, error)))
         return status;
 
     struct cairn_change change = {.path = found.path.text};
@@ -246,29 +253,19 @@ static enum cairn_status meet_own_key(struct plan *plan, struct cairn_slice path
     return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
 }
 
-static enum cairn_status meet_own_keys(struct plan *plan, struct cairn_slice group,
-                                       const struct cairn_operation *operation,
-                                       struct cairn_error *error) {
+/* Takes a step for the path of every inline child. */
+static enum cairn_status for_children(struct plan *plan, struct cairn_slice group,
+                                      const struct cairn_operation *operation,
+                                      enum cairn_status (*step)(struct plan *,
+                                                                struct cairn_slice,
+                                                                struct cairn_error *),
+                                      struct cairn_error *error) {
     enum cairn_status status = CAIRN_OK;
     for (size_t i = 0; !status && i < operation->child_count; i++) {
         struct cairn_path child;
         status = cairn_path_join(group, operation->children[i].name, &child, error);
         if (!status)
-            status = meet_own_key(plan, child.text, error);
-    }
-    return status;
-}
-
-/* Whether every child can be where it will be. */
-static enum cairn_status check_children(struct plan *plan, struct cairn_slice group,
-                                        const struct cairn_operation *operation,
-                                        struct cairn_error *error) {
-    enum cairn_status status = CAIRN_OK;
-    for (size_t i = 0; !status && i < operation->child_count; i++) {
-        struct cairn_path child;
-        status = cairn_path_join(group, operation->children[i].name, &child, error);
-        if (!status)
-            status = check_names(plan, child.text, error);
+            status = step(plan, child.text, error);
     }
     return status;
 }
@@ -306,13 +303,11 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
         status = plan_no_memory(error);
     cairn_bytes_free(&pack);
     if (!status)
-        status = check_children(plan, found.path.text, operation, error);
+        status = for_children(plan, found.path.text, operation, check_names, error);
     if (!status && !exists)
-        status = add_parents(plan, &found, error);
-    if (!status && found.leftover)
-        status = residue_at(plan, found.path.text, error);
+        status = add_place(plan, &found, error);
     if (!status && exists)
-        status = meet_own_keys(plan, found.path.text, operation, error);
+        status = for_children(plan, found.path.text, operation, meet_own_key, error);
     plan->removes |= exists;
     operation->changed = true;
     return status ? status : plan_add(plan, change, error);

@@ -4,6 +4,7 @@ local cjson = require "cjson"
 
 local cairn_module = require "cairn"
 local hyperbeam = require "spec.support.hyperbeam"
+local damage_entry = require "spec.support.damage"
 local place = require "spec.support.place"
 local program = require "spec.support.program"
 
@@ -46,12 +47,7 @@ describe("cairn export and import", function()
   -- An entry of the default store whose bytes make no sense.
   local function damage(path)
     must("put", path, "x")
-    local key = path:gsub("/", "\0"):gsub(".", function(byte)
-      return ("%02x"):format(byte:byte())
-    end)
-    local run = place.run { place.build .. "/spec/rocks", directory .. "/cairn-data", "put",
-      "default", key, "ff00" }
-    assert.equal(0, run.code, run.err)
+    damage_entry(directory .. "/cairn-data", path)
   end
 
   before_each(function()

@@ -3,6 +3,7 @@
 local cjson = require "cjson"
 local lfs = require "lfs"
 
+local damage_entry = require "spec.support.damage"
 local place = require "spec.support.place"
 local program = require "spec.support.program"
 
@@ -31,12 +32,7 @@ describe("the commands about paths", function()
   -- An entry of the default store whose bytes make no sense.
   local function damage(path)
     must("put", path, "x")
-    local key = path:gsub("/", "\0"):gsub(".", function(byte)
-      return ("%02x"):format(byte:byte())
-    end)
-    local run = place.run { place.build .. "/spec/rocks", directory .. "/cairn-data", "put",
-      "default", key, "ff00" }
-    assert.equal(0, run.code, run.err)
+    damage_entry(directory .. "/cairn-data", path)
   end
 
   before_each(function()
