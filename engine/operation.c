@@ -222,7 +222,7 @@ static enum cairn_status link_at(struct plan *plan, struct task *task,
         return status;
     change.entry.size = target.text.size;
     operation->changed = true;
-    if (!arena_copy(&plan->arena, target.text, &change.entry.payload))
+    if (!cairn_arena_copy(&plan->arena, target.text, &change.entry.payload))
         return plan_no_memory(error);
     return plan_add(plan, change, error);
 }
@@ -243,8 +243,8 @@ static enum cairn_status meet_own_key(struct plan *plan, struct cairn_slice path
     } else if (!status && view.entry.expires_ms && !view.entry.covers) {
         struct cairn_change change = {.path = path, .entry = view.entry};
         change.entry.covers = true;
-        if (!arena_copy(&plan->arena, view.entry.payload, &change.entry.payload) ||
-            !arena_copy(&plan->arena, view.entry.metadata, &change.entry.metadata))
+        if (!cairn_arena_copy(&plan->arena, view.entry.payload, &change.entry.payload) ||
+            !cairn_arena_copy(&plan->arena, view.entry.metadata, &change.entry.metadata))
             status = plan_no_memory(error);
         else
             status = plan_add(plan, change, error);
@@ -299,7 +299,7 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
         status = cairn_pack_encode(operation->children, operation->child_count, &pack,
                                    error);
     if (!status &&
-        !arena_copy(&plan->arena, cairn_bytes_slice(&pack), &change.entry.payload))
+        !cairn_arena_copy(&plan->arena, cairn_bytes_slice(&pack), &change.entry.payload))
         status = plan_no_memory(error);
     cairn_bytes_free(&pack);
     if (!status)

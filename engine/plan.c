@@ -23,14 +23,14 @@ static void plan_init(struct plan *plan, struct core *core,
     plan->capacity = LINEAR;
     plan->index = NULL;
     plan->index_size = 0;
-    arena_init(&plan->arena);
+    cairn_arena_init(&plan->arena);
 }
 
 static void plan_clear(struct plan *plan) {
     if (plan->changes != plan->inline_changes)
         free(plan->changes);
     free(plan->index);
-    arena_free(&plan->arena);
+    cairn_arena_free(&plan->arena);
 }
 
 struct plan *plan_new(struct core *core, const struct cairn_context *context) {
@@ -113,7 +113,7 @@ enum cairn_status plan_add(struct plan *plan, struct cairn_change change,
         *earlier = change;
         return CAIRN_OK;
     }
-    if (!grow(plan) || !arena_copy(&plan->arena, change.path, &change.path))
+    if (!grow(plan) || !cairn_arena_copy(&plan->arena, change.path, &change.path))
         return plan_no_memory(error);
     plan->changes[plan->count] = change;
     if (plan->index)

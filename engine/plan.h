@@ -6,7 +6,7 @@
 #ifndef CAIRN_PLAN_H
 #define CAIRN_PLAN_H
 
-#include "arena.h"
+#include "cairn/arena.h"
 #include "core.h"
 
 /* An operation made ready before any lock is taken: its value compressed or put into
@@ -39,7 +39,7 @@ struct plan {
     uint32_t *index;   /* open addressing by path hash; change number + 1; 0: free */
     size_t index_size; /* a power of two; 0: no index yet */
 
-    struct arena arena; /* paths, targets, packs */
+    struct cairn_arena arena; /* paths, targets, packs */
 };
 
 /* Does the tasks: all or none. `failed` may be NULL. */

@@ -14,7 +14,7 @@ struct cairn_transaction {
     struct core *core;
     const struct cairn_context *context;
     struct plan *plan;  /* what its reads see */
-    struct arena arena; /* copies of what operations hold */
+    struct cairn_arena arena; /* copies of what operations hold */
     struct cairn_operation *log;
     size_t count, capacity;
     enum cairn_status
@@ -44,7 +44,7 @@ enum cairn_status cairn_transaction_begin(struct cairn_store *store,
     transaction->core = core;
     transaction->context = context;
     transaction->plan = plan;
-    arena_init(&transaction->arena);
+    cairn_arena_init(&transaction->arena);
     *out = transaction;
     return CAIRN_OK;
 }
@@ -77,7 +77,7 @@ enum cairn_status cairn_transaction_read(struct cairn_transaction *transaction,
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
     if (!(entry = append(transaction, error)) ||
-        !arena_copy(&transaction->arena, normal.text, &copy))
+        !cairn_arena_copy(&transaction->arena, normal.text, &copy))
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a transaction");
     /* A value whose chunks vanish while they are collected was replaced: look again. */
     struct cairn_error failure = {""};
@@ -99,32 +99,32 @@ enum cairn_status cairn_transaction_read(struct cairn_transaction *transaction,
     return status;
 }
 
-static bool copy_children(struct arena *arena, struct cairn_operation *operation) {
+static bool copy_children(struct cairn_arena *arena, struct cairn_operation *operation) {
     struct cairn_pack_child *children =
-        arena_take(arena, operation->child_count * sizeof *children + 1);
+        cairn_arena_take(arena, operation->child_count * sizeof *children + 1);
     if (!children)
         return false;
     for (size_t i = 0; i < operation->child_count; i++) {
         children[i] = operation->children[i];
-        if (!arena_copy(arena, children[i].name, &children[i].name) ||
-            !arena_copy(arena, children[i].entry.payload, &children[i].entry.payload) ||
-            !arena_copy(arena, children[i].entry.metadata, &children[i].entry.metadata))
+        if (!cairn_arena_copy(arena, children[i].name, &children[i].name) ||
+            !cairn_arena_copy(arena, children[i].entry.payload, &children[i].entry.payload) ||
+            !cairn_arena_copy(arena, children[i].entry.metadata, &children[i].entry.metadata))
             return false;
     }
     operation->children = children;
     return true;
 }
 
-static bool copy_operation(struct arena *arena, struct cairn_operation *operation) {
+static bool copy_operation(struct cairn_arena *arena, struct cairn_operation *operation) {
     if (operation->if_equal) {
-        struct cairn_slice *expected = arena_take(arena, sizeof *expected);
-        if (!expected || !arena_copy(arena, *operation->if_equal, expected))
+        struct cairn_slice *expected = cairn_arena_take(arena, sizeof *expected);
+        if (!expected || !cairn_arena_copy(arena, *operation->if_equal, expected))
             return false;
         operation->if_equal = expected;
     }
-    return arena_copy(arena, operation->path, &operation->path) &&
-           arena_copy(arena, operation->value, &operation->value) &&
-           arena_copy(arena, operation->metadata, &operation->metadata) &&
+    return cairn_arena_copy(arena, operation->path, &operation->path) &&
+           cairn_arena_copy(arena, operation->value, &operation->value) &&
+           cairn_arena_copy(arena, operation->metadata, &operation->metadata) &&
            copy_children(arena, operation);
 }
 
@@ -193,7 +193,7 @@ void cairn_transaction_end(struct cairn_transaction *transaction) {
     if (!transaction)
         return;
     plan_free(transaction->plan);
-    arena_free(&transaction->arena);
+    cairn_arena_free(&transaction->arena);
     free(transaction->log);
     free(transaction);
 }

@@ -413,4 +413,694 @@ function Store:url() end
 --- Closes the store; using it afterwards raises, closing it again does not.
 function Store:close() end
 
+-- -- Messages ----------------------------------------------------------------------------
+
+--- What a message may hold. A string is bytes; integers and floats are as Lua has them; a
+--- plain sequence is a list; another table is a message with string keys; `{}` is the empty
+--- message, `cairn.list {}` the empty list.
+---@alias cairn.value string|integer|number|boolean|cairn.Atom|cairn.value[]|cairn.message
+---@alias cairn.message table<string, cairn.value>
+
+--- The atom `null`.
+---@type cairn.Atom
+cairn.null = nil
+
+--- A name that is not bytes: `cairn.atom "some_atom"`. Equal names are the same atom;
+--- `cairn.atom "true"`, `"false"`, `"null"` are `true`, `false`, `cairn.null`. `tostring` gives the
+--- name.
+---@class cairn.Atom
+---@param name string
+---@return cairn.Atom|boolean atom
+function cairn.atom(name) end
+
+--- Marks a sequence as a list, also where it is empty. Returns the same table; what is read
+--- from a cache has its lists marked.
+---@param items? cairn.value[]
+---@return cairn.value[] list
+function cairn.list(items) end
+
+--- "list", "message", "atom", "bytes", "integer", "float" or "boolean": what a value would be
+--- stored as.
+---@param value cairn.value
+---@return string kind
+function cairn.kind(value) end
+
+---@class cairn.IdOptions
+---@field ids? "safe"|"reference" default "safe": different messages have different ids. "reference": bit for bit HyperBEAM's
+---@field committed? boolean the id that the message goes by: of its commitments, where it has some
+
+--- The id of a message; of a string, the hash of the bytes.
+---@param value cairn.message|string
+---@param options? cairn.IdOptions
+---@return string? id 43 characters
+---@return string? message
+---@return cairn.code? code
+function cairn.id(value, options) end
+
+--- Checks the commitments of a message: hmac-sha256 ids, rsa-pss-sha512 and ed25519 signatures. With
+--- `id`: also that the message has that id. `unverified` names what does not check.
+---@param message cairn.message
+---@param id? string
+---@param options? cairn.IdOptions
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function cairn.verify(message, id, options) end
+
+--- The stored form (TABM): only strings and tables, the types noted in `ao-types`.
+---@param message cairn.message
+---@return table<string, string|table>? stored
+---@return string? message
+---@return cairn.code? code
+function cairn.to_stored(message) end
+
+--- The way back.
+---@param stored table<string, string|table>
+---@return cairn.message? message
+---@return string? message
+---@return cairn.code? code
+function cairn.from_stored(stored) end
+
+---@class cairn.HttpForm
+---@field fields table<string, string> names in lower case
+---@field body? string
+
+--- The message as an HTTP message: fields and a body.
+---@param message cairn.message typed or stored
+---@param options? cairn.IdOptions
+---@return cairn.HttpForm? form
+---@return string? message
+---@return cairn.code? code
+function cairn.to_http(message, options) end
+
+--- The way back, to a typed message. A `content-digest` must be that of the body.
+---@param form cairn.HttpForm
+---@return cairn.message? message
+---@return string? message
+---@return cairn.code? code
+function cairn.from_http(form) end
+
+--- The bytes that the id authenticates (RFC 9421, section 2.5).
+---@param message cairn.message
+---@param options? cairn.IdOptions
+---@return string? base
+---@return string? message
+---@return cairn.code? code
+function cairn.id_base(message, options) end
+
+--- JSON to a value and back; what JSON lacks is `{"$base64": ...}`, `{"$atom": ...}`,
+--- `{"$integer": ...}`, and `{"$message": {...}}` for a message with one such key itself.
+---@param text string
+---@return cairn.value? value
+---@return string? message
+---@return cairn.code? code
+function cairn.from_json(text) end
+
+---@param value cairn.value
+---@param indent? integer spaces; default 0: one line
+---@return string? text
+---@return string? message
+---@return cairn.code? code
+function cairn.to_json(value, indent) end
+
+---@class cairn.HashpathOptions: cairn.IdOptions
+---@field algorithm? "sha-256-chain"|"accumulate-256" default: what the base says in `hashpath-alg`, else "sha-256-chain"
+
+--- The hashpath of applying requests to a base, one after the other. Of bytes alone, their
+--- hash; of a message alone, its id. A string that is an id or a hashpath stands for itself
+--- (as base), other strings are bytes.
+---@param base cairn.message|string
+---@param requests? (cairn.message|string)[]
+---@param options? cairn.HashpathOptions
+---@return string? hashpath
+---@return string? message
+---@return cairn.code? code
+function cairn.hashpath(base, requests, options) end
+
+--- True if `hashpath` is that of applying `requests` to `base`; false if not.
+---@param hashpath string
+---@param base cairn.message|string
+---@param requests (cairn.message|string)[]
+---@param options? cairn.HashpathOptions
+---@return boolean? same
+---@return string? message
+---@return cairn.code? code
+function cairn.verify_hashpath(hashpath, base, requests, options) end
+
+---@alias cairn.StructuredItem { type: "integer"|"decimal"|"string"|"token"|"bytes"|"boolean"|"date"|"display"|"list", value: any, parameters: { key: string, value: cairn.StructuredItem }[] }
+
+--- Parses a structured field (RFC 9651): "item" gives one item, "list" a sequence of items,
+--- "dictionary" a sequence of `{ key=, item= }`. `lax` also takes the keys of `ao-types`.
+---@param text string
+---@param kind "item"|"list"|"dictionary"
+---@param lax? boolean
+---@return table? parsed
+---@return string? message
+---@return cairn.code? code
+function cairn.parse_structured(text, kind, lax) end
+
+--- The way back.
+---@param parsed table
+---@param kind "item"|"list"|"dictionary"
+---@param lax? boolean
+---@return string? text
+---@return string? message
+---@return cairn.code? code
+function cairn.serialize_structured(parsed, kind, lax) end
+
+---@class cairn.HttpMessage
+---@field method? string
+---@field target_uri? string
+---@field authority? string
+---@field scheme? string
+---@field path? string
+---@field query? string with its `?`
+---@field status? integer
+---@field fields { [1]: string, [2]: string }[] name and value, in order
+
+--- The signature base of an HTTP message (RFC 9421, section 2.5) for one member of its
+--- Signature-Input: `("@method" "date");created=1`.
+---@param message cairn.HttpMessage
+---@param input string
+---@return string? base
+---@return string? message
+---@return cairn.code? code
+function cairn.signature_base(message, input) end
+
+-- -- Time --------------------------------------------------------------------------------
+
+--- A clock that stands still until it is moved: for specs.
+---@class cairn.Clock
+local Clock = {}
+
+--- `cairn.clock(ms)` stands at `ms` (default: now).
+---@param ms? integer
+---@return cairn.Clock
+function cairn.clock(ms) end
+
+---@return integer ms
+function Clock:now() end
+
+---@param ms integer
+---@return integer now
+function Clock:advance(ms) end
+
+-- -- Chains ------------------------------------------------------------------------------
+
+---@class cairn.ChainMember
+---@field store cairn.Store|string|cairn.StoreOptions an open store, or where one is
+---@field name? string default: the backend's name
+---@field read? boolean default true
+---@field write? boolean default true
+---@field tier? boolean a cache in front of the others: answers only positively
+
+---@class cairn.ChainOptions
+---@field policies? cairn.Policies who decides; default: the shipped policies with the user's over them
+---@field clock? cairn.Clock
+
+--- Several stores that answer as one, in the order that the policy `chain` decides.
+---@param members (cairn.ChainMember|cairn.Store|string)[]
+---@param options? cairn.ChainOptions
+---@return cairn.Chain? chain
+---@return string? message
+---@return cairn.code? code
+function cairn.chain(members, options) end
+
+--- A chain has the methods of a store that make sense for several; each read also returns
+--- the name of the member that answered. When nobody has it: `not_found` if all said so,
+--- `unavailable`, naming who failed, if one could not tell.
+---@class cairn.Chain
+local Chain = {}
+
+---@class cairn.CallOptions
+---@field timeout? integer ms
+---@field scopes? ("local"|"remote"|"cluster")[]
+---@field explain? table a table to which the steps of the call are appended (cairn.Step)
+
+--- One step of a call: an operation of a store, or a decision.
+---@class cairn.Step
+---@field operation string "read", ...; "decide cache_control" for decisions
+---@field store? string URL
+---@field path? string
+---@field status string "ok" or a code
+---@field detail? string what was decided, or why it failed
+---@field policy? string
+---@field version? string
+---@field line? integer
+---@field remembered? boolean
+---@field canary? boolean
+
+---@param path cairn.path
+---@param options? cairn.CallOptions
+---@return string? value
+---@return string? member_or_message
+---@return cairn.code? code
+function Chain:read(path, options) end
+---@param path cairn.path
+---@param options? cairn.CallOptions
+---@return cairn.type? type
+---@return string? member_or_message
+---@return cairn.code? code
+function Chain:type(path, options) end
+---@param path cairn.path
+---@param options? cairn.CallOptions
+---@return string? resolved
+---@return string? member_or_message
+---@return cairn.code? code
+function Chain:resolve(path, options) end
+---@param path cairn.path
+---@param options? cairn.CallOptions
+---@return cairn.Stat? stat
+---@return string? member_or_message
+---@return cairn.code? code
+function Chain:stat(path, options) end
+---@param path? cairn.path
+---@param options? cairn.ListOptions
+---@return (fun(): string?, cairn.kind?)? iterator
+---@return string? message
+---@return cairn.code? code
+function Chain:list(path, options) end
+---@param path cairn.path
+---@param value string
+---@param options? cairn.WriteOptions
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Chain:write(path, value, options) end
+---@param path cairn.path
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Chain:group(path) end
+---@param existing cairn.path
+---@param new cairn.path
+---@param options? cairn.LinkOptions
+---@return true? ok
+---@return boolean|string made or message
+---@return cairn.code? code
+function Chain:link(existing, new, options) end
+---@param path cairn.path
+---@param options? cairn.DeleteOptions
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Chain:delete(path, options) end
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Chain:reset() end
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Chain:sync() end
+
+--- A narrower chain: the members for which the function says true.
+---@param predicate fun(member: cairn.MemberInfo): boolean
+---@return cairn.Chain
+function Chain:filter(predicate) end
+--- ... of these scopes.
+---@param ... "local"|"remote"|"cluster"
+---@return cairn.Chain
+function Chain:scope(...) end
+--- ... in another order: scopes, the preferred first, or a score for each (the highest first;
+--- a scope without one has 0). Members of equal score keep their order.
+---@param preference ("local"|"remote"|"cluster")[]|table<string, number>
+---@return cairn.Chain
+function Chain:sort(preference) end
+
+---@class cairn.MemberInfo
+---@field name string
+---@field url string
+---@field backend string
+---@field scope "local"|"remote"|"cluster"
+---@field read boolean
+---@field write boolean
+---@field tier boolean
+---@field failing boolean kept out at the moment
+---@field failures integer in a row
+---@field latency_us integer
+---@field counts table<string, integer> asked, found, missed, failed, timed_out, kept_out, promoted, written
+
+---@return cairn.MemberInfo[]
+function Chain:members() end
+function Chain:close() end
+
+-- -- The cache ---------------------------------------------------------------------------
+
+---@class cairn.CacheOptions
+---@field store? cairn.Store|cairn.Chain|string|cairn.StoreOptions default: cairn.open()
+---@field stores? (cairn.ChainMember|cairn.Store|string)[] instead of `store`: a chain of these
+---@field policies? cairn.Policies|string|false who decides: an object, a directory over the shipped policies, false: nobody but the engine's defaults. Default: the shipped policies with the user's over them
+---@field cache_control? string[]|string the node's own directives; nil: no opinion
+---@field hashpath? "ignore"|"sha-256-chain"|"accumulate-256" "ignore": results are never kept
+---@field ids? "safe"|"reference"
+---@field heuristics? boolean default true: what the base has as a key of its own is not looked up
+---@field store_scope? "local"|"remote"|"cluster"|string[] where to look up; default "local"
+---@field budget? integer bytes that results may take; more are evicted
+---@field queue? integer bytes of async writes under way before callers wait; default 16 MiB
+---@field clock? cairn.Clock
+
+--- Bytes and messages under their hashes, results under what they were computed from.
+---@param options? cairn.CacheOptions
+---@return cairn.Cache? cache
+---@return string? message
+---@return cairn.code? code
+function cairn.cache(options) end
+
+---@class cairn.Cache
+---@field policies cairn.Policies|false
+---@field chain cairn.Chain
+local Cache = {}
+
+---@class cairn.MessageWriteOptions: cairn.CallOptions
+---@field sync? boolean
+
+--- Writes a message; equal bytes and nested messages are kept once. Returns the id it goes by.
+---@param message cairn.message
+---@param options? cairn.MessageWriteOptions
+---@return string? id
+---@return string? message
+---@return cairn.code? code
+function Cache:write(message, options) end
+
+---@class cairn.MessageReadOptions: cairn.CallOptions
+---@field verify? boolean `unverified` unless it has the id it was read by
+---@field stored? boolean the stored form
+
+--- What is at an id or a path: a message with its nested ones, or a string.
+---@param path cairn.path
+---@param options? cairn.MessageReadOptions
+---@return cairn.message|string|nil value
+---@return string? message
+---@return cairn.code? code
+function Cache:read(path, options) end
+
+--- Bytes at `data/<hash>`, which is returned.
+---@param bytes string
+---@param options? cairn.MessageWriteOptions
+---@return string? path
+---@return string? message
+---@return cairn.code? code
+function Cache:write_binary(bytes, options) end
+
+--- Keeps a value as the result at a hashpath that does not age. Returns where the value is: an
+--- id, or `data/<hash>`.
+---@param hashpath string
+---@param value cairn.message|string
+---@return string? path
+---@return string? message
+---@return cairn.code? code
+function Cache:write_hashpath(hashpath, value) end
+
+--- The fresh result of a request on a base; each an id (or hashpath) or a message. A request that
+--- is a string may also be the first segment of a path: `cache:read_resolved(base, "key")`.
+---@param base cairn.message|string
+---@param request cairn.message|string
+---@param options? cairn.MessageReadOptions
+---@return cairn.message|string|nil value
+---@return string? message
+---@return cairn.code? code
+function Cache:read_resolved(base, request, options) end
+
+---@param existing cairn.path
+---@param new cairn.path
+---@return true? ok
+---@return boolean|string made or message
+---@return cairn.code? code
+function Cache:link(existing, new) end
+
+--- The keys of a message, or the names in a group, in byte order; results beneath it are none.
+---@param path? cairn.path
+---@return string[]? names
+---@return string? message
+---@return cairn.code? code
+function Cache:list(path) end
+
+--- The names in a group that are whole numbers, as numbers, in order.
+---@param path cairn.path
+---@return integer[]? numbers
+---@return string? message
+---@return cairn.code? code
+function Cache:list_numbered(path) end
+
+---@param message cairn.message|string
+---@return string? id
+---@return string? message
+---@return cairn.code? code
+function Cache:id(message) end
+
+--- Reads what is at `id` and checks that it has that id, and its commitments.
+---@param id string
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Cache:verify(id) end
+
+---@class cairn.ResolveOptions: cairn.CallOptions
+---@field cache_control? string[]|string the caller's directives, before the request's own
+---@field node_cache_control? string[]|string instead of the cache's own
+
+---@class cairn.ResolveInfo
+---@field cache "hit"|"miss"|"bypass"|"stale"
+---@field status integer 200; 404 and 504 for failures of that kind
+---@field cache_status string an RFC 9211 field value: `cairn; hit; ttl=30`
+---@field hashpath string
+---@field store? string the member that answered a hit
+---@field stored boolean
+---@field age? integer ms
+---@field fresh_for? integer ms; negative: stale for so long; nil: does not age
+---@field revalidate boolean it will be computed afresh by `cache:revalidate()`
+
+--- Look up, else compute, else store, as the policy `cache_control` says. `compute(base, request)`
+--- is given the messages (read by id, if ids were given) and returns a message or a string, or
+--- nil, message, code. What it raises is raised. With only-if-cached, or without `compute`, a miss
+--- is `not_found`, and `info.status` 504.
+---@param base cairn.message|string
+---@param request cairn.message|string
+---@param compute? fun(base: cairn.message, request: cairn.message): cairn.message|string|nil, string?, string?
+---@param options? cairn.ResolveOptions
+---@return cairn.message|string|nil answer
+---@return cairn.ResolveInfo|string info or message
+---@return cairn.code? code
+---@return cairn.ResolveInfo? info of a failure
+function Cache:resolve(base, request, compute, options) end
+
+--- Computes afresh what was answered stale since, at most `most` of it. Call it when there is time:
+--- after an answer was sent, in a loop's idle moment. Returns how many were computed and how many
+--- failed.
+---@param most? integer
+---@return integer done
+---@return integer failed
+function Cache:revalidate(most) end
+
+---@class cairn.Purge one of path, prefix, tag
+---@field path? string a hashpath
+---@field prefix? string of hashpaths: a base
+---@field tag? string
+---@field soft? boolean stale from now on instead of gone
+
+---@param what cairn.Purge
+---@return integer? count
+---@return string? message
+---@return cairn.code? code
+function Cache:purge(what) end
+
+--- Removes a message and everything kept beneath it.
+---@param id string
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Cache:delete(id) end
+
+--- Removes large values that were parts of messages and that nothing refers to any more.
+---@return { kept: integer, removed: integer, removed_bytes: integer }? result
+---@return string? message
+---@return cairn.code? code
+function Cache:sweep() end
+
+--- Evicts results by the policy's score until they take no more than so many bytes.
+---@param budget integer bytes
+---@return integer? evicted
+---@return string? message
+---@return cairn.code? code
+function Cache:trim(budget) end
+
+--- Waits for async writes. If some were lost since the last flush: nil, why the first was, its
+--- code, and how many.
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+---@return integer? lost
+function Cache:flush() end
+
+--- Counters: hits, misses, bypasses, stale, stored, refused, purged, evicted, computed,
+--- compute_failed, queued, lost, result_bytes.
+---@return table<string, integer>
+function Cache:stats() end
+function Cache:close() end
+
+-- -- Policies ----------------------------------------------------------------------------
+
+---@class cairn.PoliciesOptions
+---@field directory? string the user's policies, over the shipped ones file by file; default: `policies` in cairn.conf.lua, else $XDG_CONFIG_HOME/cairn/policies
+---@field use? table<string, string> which policy answers a question: `{ chain = "tiered" }`; default: the one named like the question
+---@field watch? boolean default true: changed files are loaded by themselves
+---@field steps? integer instructions a decision may take; default 100,000
+---@field memory? integer bytes a policy may hold; default 1 MiB
+---@field wall? integer ms a decision may take; default 50
+---@field remember? boolean default true: give decisions again for equal facts
+---@field clock? cairn.Clock
+---@field log? fun(line: string) where reports go besides the directory's log
+
+--- The policies of this process: loaded, checked, watched. All objects of one directory and
+--- settings share one host, whatever Lua state they are in.
+---@param options? cairn.PoliciesOptions
+---@return cairn.Policies? policies
+---@return string? message
+---@return cairn.code? code
+function cairn.policies(options) end
+
+---@class cairn.Policies
+local Policies = {}
+
+---@class cairn.PolicyInfo
+---@field name string "cache_control"
+---@field question "cache_control"|"chain"|"eviction"
+---@field version string the first 12 characters of its content hash
+---@field origin string the file, or "shipped"
+---@field since integer ms
+---@field deciding boolean it answers its question at the moment
+---@field calls integer
+---@field remembered integer
+---@field no_opinion integer
+---@field errors integer
+---@field breaches integer
+---@field problem? string why the file as it is now is not used: `file:line: reason`
+---@field canary? { version: string, share: number, calls: integer, errors: integer, returned: string? }
+
+---@return cairn.PolicyInfo[]
+function Policies:list() end
+
+--- The source of a version (default: the one in use), and its version.
+---@param name string
+---@param version? string a prefix will do
+---@return string? source
+---@return string version_or_message
+---@return cairn.code? code
+function Policies:show(name, version) end
+
+---@class cairn.PolicyVersion
+---@field version string
+---@field saved integer ms
+---@field current boolean
+
+--- The versions kept, newest first.
+---@param name string
+---@return cairn.PolicyVersion[]? versions
+---@return string? message
+---@return cairn.code? code
+function Policies:versions(name) end
+
+--- Unified difference between two versions (default: the one before, the one in use).
+---@param name string
+---@param from? string
+---@param to? string
+---@return string? difference
+---@return string? message
+---@return cairn.code? code
+function Policies:diff(name, from, to) end
+
+--- Writes an earlier version (default: the one before) over the user's file; it decides from then on.
+---@param name string
+---@param version? string
+---@return string? version
+---@return string? message
+---@return cairn.code? code
+function Policies:rollback(name, version) end
+
+--- Loads the files now, instead of when they are seen to change. `policy_error` says why one was not taken.
+---@param name? string default: all
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Policies:reload(name) end
+
+---@class cairn.PolicyTest
+---@field name string
+---@field ok boolean
+---@field message? string
+
+--- Runs a policy's examples (a name, or a file that is not in use).
+---@param what string
+---@return cairn.PolicyTest[]? results
+---@return string? message
+---@return cairn.code? code
+function Policies:test(what) end
+
+--- Writes every decision from now on to a file, one JSON object a line; nil stops.
+---@param file string?
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Policies:trace(file) end
+
+---@class cairn.TryReport
+---@field decisions integer
+---@field different integer
+---@field differences { line: integer, facts: table, was: table, would_be: table|string }[] the first hundred
+---@field live table<string, integer> hits, misses, bypasses, stored, stored_bytes, hit_bytes, stores_asked
+---@field candidate table<string, integer>
+---@field errors integer
+
+--- Replays a trace on a candidate and on the policy in use.
+---@param file string the candidate
+---@param trace string
+---@return cairn.TryReport? report
+---@return string? message
+---@return cairn.code? code
+function Policies:try(file, trace) end
+
+---@class cairn.CanaryOptions
+---@field share? number of calls, 0 to 1; default 0.1
+---@field max_errors? number share of the candidate's calls that may fail; default 0.01
+---@field min_calls? integer before that is judged; default 20
+
+--- Lets a candidate decide a share of the calls. It is given up by itself when its errors and
+--- breaches pass the bound.
+---@param name string
+---@param file string
+---@param options? cairn.CanaryOptions
+---@return string? version
+---@return string? message
+---@return cairn.code? code
+function Policies:canary(name, file, options) end
+
+--- The candidate becomes the policy: written over the user's file.
+---@param name string
+---@return string? version
+---@return string? message
+---@return cairn.code? code
+function Policies:promote(name) end
+
+--- Ends the trial.
+---@param name string
+---@return true? ok
+---@return string? message
+---@return cairn.code? code
+function Policies:abandon(name) end
+
+--- What a policy would decide: `policies:decide("cache_control", { moment = "lookup", request = "no-cache" })`. The decision as
+--- the engine would obey it, and who decided.
+---@param question string
+---@param context table
+---@return table? decision
+---@return cairn.Step|string step or message
+---@return cairn.code? code
+function Policies:decide(question, context) end
+
+--- Reports since the process began, the newest last: loads, refusals, breaches, canaries.
+---@return { time: integer, policy: string, version?: string, event: string, message?: string }[]
+function Policies:events() end
+function Policies:close() end
+
 return cairn

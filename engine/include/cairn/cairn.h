@@ -11,13 +11,22 @@
 
 #define CAIRN_VERSION "0.1.0"
 
+#include "cairn/arena.h"
 #include "cairn/bytes.h"
+#include "cairn/cache.h"
+#include "cairn/chain.h"
 #include "cairn/codec.h"
 #include "cairn/context.h"
+#include "cairn/http_form.h"
+#include "cairn/id.h"
+#include "cairn/message.h"
 #include "cairn/metadata.h"
 #include "cairn/pack.h"
 #include "cairn/path.h"
+#include "cairn/policy.h"
+#include "cairn/signature_base.h"
 #include "cairn/status.h"
 #include "cairn/store.h"
+#include "cairn/structured.h"
 
 #endif

@@ -22,12 +22,17 @@ enum cairn_scope {
     CAIRN_SCOPE_CLUSTER = 1 << 2, /* a distributed engine */
 };
 
-/* What a finished store operation reports to `trace`. Valid during the call only. */
+struct cairn_decider;
+
+/* What is reported to `trace`: an operation that a store finished, or a decision, in
+ * the order in which they happen. Valid during the call only. */
 struct cairn_trace_event {
-    const char *operation; /* "read", "write", ... */
-    const char *store;     /* the store's URL */
+    const char *operation; /* "read", "write", ...; of a decision, the question */
+    const char *store;     /* the store's URL; NULL: not about one */
     struct cairn_slice path;
     enum cairn_status status;
+    const char *detail; /* what was decided, or why it failed; NULL: nothing to add */
+    const struct cairn_decider *decider; /* policy.h; NULL: no decision */
 };
 
 struct cairn_context {

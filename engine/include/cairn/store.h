@@ -48,6 +48,17 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
                                    struct cairn_slice path, struct cairn_view *out,
                                    struct cairn_error *error);
 
+/* What is at `path`, links followed anywhere: a raw value as cairn_store_read gives it,
+ * or a group with its pack (pack.h) as payload, empty if it has none. On
+ * CAIRN_NOT_FOUND `dangling` (may be NULL) is where the links led, if there was one:
+ * the path at which another store may have what this one has not; otherwise its text is
+ * empty. */
+enum cairn_status cairn_store_get(struct cairn_store *store,
+                                  const struct cairn_context *context,
+                                  struct cairn_slice path, struct cairn_view *out,
+                                  struct cairn_path *dangling,
+                                  struct cairn_error *error);
+
 /* CAIRN_RAW or CAIRN_GROUP, links followed anywhere. */
 enum cairn_status cairn_store_type(struct cairn_store *store,
                                    const struct cairn_context *context,
@@ -130,6 +141,8 @@ struct cairn_operation {
     bool compress;               /* of raw values; kept plain if that is shorter */
 
     bool if_absent; /* of values and links: CAIRN_CONFLICT if anything is at `path` */
+    bool keep; /* of values and packs: what is at `path` already stays as it is, if it
+                  is of that kind, as content-addressed things do */
     const struct cairn_slice
         *if_equal; /* of values: CAIRN_CONFLICT unless this is there */
     struct cairn_fingerprint fingerprint;

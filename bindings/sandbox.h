@@ -1,0 +1,56 @@
+/* sandbox.h -- a Lua state for scripts that are not trusted to end, to be small, or to
+ * be pure.
+ *
+ * Limits hold everywhere: instructions are counted by a hook; library functions that
+ * can take long (string, table, utf8; pattern matching included) charge steps for what
+ * they do; allocation is bounded and charged; the wall clock is looked at on the way. A
+ * breach cannot be caught: pcall, xpcall and coroutines raise it again. There is no io,
+ * os, debug, load, require, collectgarbage, random; no __gc; libraries are read-only.
+ *
+ * Threads: one at a time. */
+#ifndef CAIRN_SANDBOX_H
+#define CAIRN_SANDBOX_H
+
+#include <lua.h>
+
+#include "cairn/status.h"
+
+struct sandbox_limits {
+    uint64_t steps; /* of one call; about one a Lua instruction */
+    size_t
+        memory_bytes; /* held at any time, the state itself (about 30 KiB) included */
+    int64_t wall_ms;  /* of one call */
+};
+
+struct sandbox;
+
+struct sandbox *sandbox_new(const struct sandbox_limits *limits); /* NULL: no memory */
+void sandbox_free(struct sandbox *sandbox);                       /* NULL is fine */
+
+/* The state, to push arguments and read results. Pushing allocates within the memory
+ * limit: do it in a function given to sandbox_protect. */
+lua_State *sandbox_state(struct sandbox *sandbox);
+
+/* Runs `body` as lua_pcall would, without limits on steps and time: for our own code
+ * that pushes and reads. CAIRN_NO_MEMORY or CAIRN_POLICY_ERROR. The stack is as before
+ * plus `results` values on success. */
+enum cairn_status sandbox_protect(struct sandbox *sandbox, lua_CFunction body,
+                                  void *arg, int results, struct cairn_error *error);
+
+/* Compiles text (never bytecode) and pushes the function. CAIRN_POLICY_ERROR with
+ * "chunk:line: reason". `name` is shown in messages. */
+enum cairn_status sandbox_load(struct sandbox *sandbox, struct cairn_slice source,
+                               const char *name, struct cairn_error *error);
+
+/* Calls the function below `arguments` values under the limits; `results` values
+ * replace them. CAIRN_LIMIT for a breach, CAIRN_POLICY_ERROR for an error, each with
+ * "chunk:line: reason"; then nothing is left on the stack. If `line` is not NULL it
+ * gets the line of the called chunk that ran last (a line hook: slower). */
+enum cairn_status sandbox_call(struct sandbox *sandbox, int arguments, int results,
+                               int *line, struct cairn_error *error);
+
+/* Bytes held, and steps of the last call. */
+size_t sandbox_memory(const struct sandbox *sandbox);
+uint64_t sandbox_steps(const struct sandbox *sandbox);
+
+#endif
