@@ -45,7 +45,7 @@ static void clean_up(struct task *tasks, size_t count, bool kept) {
     for (size_t i = 0; i < count; i++) {
         cairn_bytes_free(&tasks[i].compressed);
         if (tasks[i].upload)
-            upload_end(tasks[i].upload, kept);
+            upload_end(tasks[i].upload, kept && tasks[i].operation->changed);
         free(tasks[i].upload);
     }
 }

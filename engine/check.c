@@ -51,6 +51,12 @@ enum cairn_status check_operation(const struct cairn_operation *operation,
         return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
                              "only values and links can be made if_absent, not",
                              operation->path);
+    if (operation->keep && ((kind != CAIRN_WRITE && kind != CAIRN_MAKE_PACK) ||
+                            operation->if_absent || operation->if_equal))
+        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
+                             "to keep what is there is for values and packs without "
+                             "other conditions, not for",
+                             operation->path);
     for (size_t i = 0; i < operation->child_count; i++) {
         enum cairn_status status = check_child(&operation->children[i], error);
         if (status)

@@ -83,7 +83,8 @@ static inline enum cairn_status
 core_leave(const struct core *core, const struct cairn_context *context,
            const char *operation, struct cairn_slice path, enum cairn_status status) {
     if (context && context->trace) {
-        struct cairn_trace_event event = {operation, core->url, path, status};
+        struct cairn_trace_event event = {
+            .operation = operation, .store = core->url, .path = path, .status = status};
         context->trace(context->trace_arg, &event);
     }
     return status;

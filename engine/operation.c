@@ -128,6 +128,10 @@ static enum cairn_status write_at(struct plan *plan, struct task *task,
                                path);
         goto done;
     }
+    operation->changed =
+        !(operation->keep && exists && found.view.entry.kind == CAIRN_RAW);
+    if (!operation->changed)
+        goto done;
     if ((status = check_names(plan, found.path.text, error)) ||
         (status = check_conditions(plan, operation, path, exists, error)) ||
         (status = check_staged(plan, task, error)))
@@ -154,7 +158,6 @@ static enum cairn_status write_at(struct plan *plan, struct task *task,
     status = plan_add(plan, change, error);
     if (!status && task->staged_mark.size)
         status = plan_add_erase(plan, task->staged_mark, error);
-    operation->changed = true;
 done:
     cairn_view_release(&found.view);
     return status;
@@ -243,8 +246,10 @@ static enum cairn_status meet_own_key(struct plan *plan, struct cairn_slice path
     } else if (!status && view.entry.expires_ms && !view.entry.covers) {
         struct cairn_change change = {.path = path, .entry = view.entry};
         change.entry.covers = true;
-        if (!cairn_arena_copy(&plan->arena, view.entry.payload, &change.entry.payload) ||
-            !cairn_arena_copy(&plan->arena, view.entry.metadata, &change.entry.metadata))
+        if (!cairn_arena_copy(&plan->arena, view.entry.payload,
+                              &change.entry.payload) ||
+            !cairn_arena_copy(&plan->arena, view.entry.metadata,
+                              &change.entry.metadata))
             status = plan_no_memory(error);
         else
             status = plan_add(plan, change, error);
@@ -277,8 +282,9 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
     struct found found;
     if (path.size == 0)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT, "the root cannot be a pack");
-    enum cairn_status status =
-        find_entry(&finder, path, FIND_FOLLOW, CAIRN_WANT_DETAILS, &found, error);
+    enum cairn_status status = find_entry(
+        &finder, path, FIND_FOLLOW,
+        CAIRN_WANT_DETAILS | (operation->keep ? CAIRN_WANT_PAYLOAD : 0), &found, error);
     bool exists = status == CAIRN_OK;
     struct cairn_entry old = found.view.entry;
     cairn_view_release(&found.view);
@@ -286,6 +292,9 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
         return status;
     if (exists && old.kind != CAIRN_GROUP)
         return cairn_fail_at(error, CAIRN_NOT_A_GROUP, "there is a value at", path);
+    operation->changed = !(operation->keep && exists && old.payload.size);
+    if (!operation->changed)
+        return CAIRN_OK;
     if ((status = check_names(plan, found.path.text, error)))
         return status;
 
@@ -298,8 +307,8 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
     if (operation->child_count)
         status = cairn_pack_encode(operation->children, operation->child_count, &pack,
                                    error);
-    if (!status &&
-        !cairn_arena_copy(&plan->arena, cairn_bytes_slice(&pack), &change.entry.payload))
+    if (!status && !cairn_arena_copy(&plan->arena, cairn_bytes_slice(&pack),
+                                     &change.entry.payload))
         status = plan_no_memory(error);
     cairn_bytes_free(&pack);
     if (!status)
@@ -309,7 +318,6 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
     if (!status && exists)
         status = for_children(plan, found.path.text, operation, meet_own_key, error);
     plan->removes |= exists;
-    operation->changed = true;
     return status ? status : plan_add(plan, change, error);
 }
 

@@ -63,6 +63,77 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
     return core_leave(core, context, "read", normal.text, status);
 }
 
+/* What was found, as cairn_store_get gives it. */
+static enum cairn_status take_any(struct cairn_store *store,
+                                  const struct cairn_context *context,
+                                  struct cairn_slice path, enum cairn_status status,
+                                  struct found *found, struct cairn_view *out,
+                                  struct cairn_error *error) {
+    if (status || found->view.entry.kind != CAIRN_GROUP)
+        return take(store, context, path, status, found, out, error);
+    *out = found->view;
+    return CAIRN_OK;
+}
+
+static enum cairn_status tell_dangling(struct cairn_slice path,
+                                       const struct found *found,
+                                       struct cairn_path *dangling,
+                                       enum cairn_status status,
+                                       struct cairn_error *error) {
+    if (!dangling || status != CAIRN_NOT_FOUND ||
+        cairn_slice_equal(path, found->path.text))
+        return status;
+    enum cairn_status joined =
+        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, dangling, error);
+    return joined ? joined : status;
+}
+
+static enum cairn_status
+get_on(struct cairn_store *store, const struct cairn_context *context,
+       struct cairn_slice path, uint64_t epoch, enum cairn_status looked,
+       struct cairn_view *out, struct cairn_path *dangling, struct cairn_error *error) {
+    struct finder finder = {store->core, context, store->snapshot, NULL};
+    const unsigned want = CAIRN_WANT_PAYLOAD;
+    struct found found;
+    found.view = *out;
+    out->release = NULL;
+    enum cairn_status status =
+        find_on(&finder, path, FIND_FOLLOW, want, epoch, looked, &found, error);
+    status = take_any(store, context, path, status, &found, out, error);
+    for (int attempt = 0; status == CAIRN_CONFLICT && attempt < 32; attempt++) {
+        status = find_stable(&finder, path, FIND_FOLLOW, want, &found, error);
+        status = take_any(store, context, path, status, &found, out, error);
+    }
+    if (status == CAIRN_CONFLICT)
+        return CAIRN_CORRUPT;
+    return tell_dangling(path, &found, dangling, status, error);
+}
+
+enum cairn_status cairn_store_get(struct cairn_store *store,
+                                  const struct cairn_context *context,
+                                  struct cairn_slice path, struct cairn_view *out,
+                                  struct cairn_path *dangling,
+                                  struct cairn_error *error) {
+    struct core *core = store->core;
+    struct cairn_path normal;
+    out->release = NULL;
+    if (dangling)
+        dangling->text = (struct cairn_slice){"", 0};
+    enum cairn_status status = core_enter(core, context, error);
+    if (status || (status = cairn_path_normalize(path, &normal, error)))
+        return status;
+    uint64_t epoch = core_epoch(core);
+    status = core->backend->get(core->self, context, store->snapshot, normal.text,
+                                CAIRN_WANT_PAYLOAD, out, error);
+    const struct cairn_entry *entry = &out->entry;
+    bool plain = entry->kind == CAIRN_GROUP ||
+                 (entry->kind == CAIRN_RAW && entry->form == CAIRN_PLAIN);
+    if (status || !plain || core_expired(entry, context))
+        status =
+            get_on(store, context, normal.text, epoch, status, out, dangling, error);
+    return core_leave(core, context, "get", normal.text, status);
+}
+
 /* What type, resolve and stat have in common. `found->view` is to be released whatever
  * the status; `normal` is what `found` points into. */
 static enum cairn_status look_up(struct cairn_store *store,

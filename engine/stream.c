@@ -105,7 +105,7 @@ enum cairn_status cairn_writer_commit(struct cairn_writer *writer,
     if (writer->committed)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "the writer is committed already");
-    if (operation->kind != CAIRN_WRITE || operation->compress)
+    if (operation->kind != CAIRN_WRITE || operation->compress || operation->keep)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                           "a writer commits a plain write and nothing else");
     enum cairn_status status = check_operation(operation, error);

@@ -141,8 +141,8 @@ struct cairn_operation {
     bool compress;               /* of raw values; kept plain if that is shorter */
 
     bool if_absent; /* of values and links: CAIRN_CONFLICT if anything is at `path` */
-    bool keep; /* of values and packs: what is at `path` already stays as it is, if it
-                  is of that kind, as content-addressed things do */
+    bool keep; /* of values and packs: one that is at `path` already stays as it is, as
+                  things named by their content do. Not in a writer's commit */
     const struct cairn_slice
         *if_equal; /* of values: CAIRN_CONFLICT unless this is there */
     struct cairn_fingerprint fingerprint;
