@@ -45,7 +45,7 @@ void *cairn_arena_take(struct cairn_arena *arena, size_t size) {
 }
 
 bool cairn_arena_copy(struct cairn_arena *arena, struct cairn_slice bytes,
-                struct cairn_slice *out) {
+                      struct cairn_slice *out) {
     char *copy = cairn_arena_take(arena, bytes.size ? bytes.size : 1);
     if (!copy)
         return false;

@@ -1,6 +1,7 @@
 /* change.c -- changing: operations made ready, committed, and cleaned up after. */
 #include <stdlib.h>
 
+#include "change.h"
 #include "check.h"
 #include "find.h"
 #include "upload.h"
@@ -50,11 +51,10 @@ static void clean_up(struct task *tasks, size_t count, bool kept) {
     }
 }
 
-static enum cairn_status apply_all(struct core *core,
-                                   const struct cairn_context *context,
-                                   struct cairn_operation *operations, size_t count,
-                                   unsigned flags, size_t *failed,
-                                   struct cairn_error *error) {
+static enum cairn_status
+apply_all(struct core *core, const struct cairn_context *context,
+          struct cairn_operation *operations, size_t count, unsigned flags,
+          size_t *failed, struct cairn_bytes *landed, struct cairn_error *error) {
     struct task one, *tasks = count <= 1 ? &one : calloc(count, sizeof *tasks);
     if (!tasks)
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for %zu operations",
@@ -63,6 +63,7 @@ static enum cairn_status apply_all(struct core *core,
     size_t ready = 0;
     while (ready < count && !status) {
         status = prepare(core, context, &operations[ready], &tasks[ready], error);
+        tasks[ready].landed = landed;
         tasks[ready++].alone = count == 1;
     }
     if (status)
@@ -84,11 +85,11 @@ static const char *const names[] = {
     [CAIRN_DELETE] = "delete",  [CAIRN_EXPECT] = "expect",
 };
 
-enum cairn_status cairn_store_apply(struct cairn_store *store,
-                                    const struct cairn_context *context,
-                                    struct cairn_operation *operations, size_t count,
-                                    unsigned flags, size_t *failed,
-                                    struct cairn_error *error) {
+enum cairn_status change_apply(struct cairn_store *store,
+                               const struct cairn_context *context,
+                               struct cairn_operation *operations, size_t count,
+                               unsigned flags, size_t *failed,
+                               struct cairn_bytes *landed, struct cairn_error *error) {
     struct core *core = store->core;
     size_t culprit = 0;
     enum cairn_status status = core_enter(core, context, error);
@@ -102,17 +103,26 @@ enum cairn_status cairn_store_apply(struct cairn_store *store,
         return cairn_fail(error, CAIRN_UNSUPPORTED,
                           "%s: cannot make several changes as one", core->url);
     if (count == 1 || !in_steps) {
-        status = apply_all(core, context, operations, count, flags, &culprit, error);
+        status =
+            apply_all(core, context, operations, count, flags, &culprit, landed, error);
     } else {
         for (size_t i = 0; i < count && !status; i++, culprit += !status)
-            status =
-                apply_all(core, context, &operations[i], 1, flags, &(size_t){0}, error);
+            status = apply_all(core, context, &operations[i], 1, flags, &(size_t){0},
+                               landed, error);
     }
     if (status && failed)
         *failed = culprit;
     struct cairn_operation *last = &operations[status ? culprit : count - 1];
     return core_leave(core, context, count == 1 ? names[last->kind] : "batch",
                       last->path, status);
+}
+
+enum cairn_status cairn_store_apply(struct cairn_store *store,
+                                    const struct cairn_context *context,
+                                    struct cairn_operation *operations, size_t count,
+                                    unsigned flags, size_t *failed,
+                                    struct cairn_error *error) {
+    return change_apply(store, context, operations, count, flags, failed, NULL, error);
 }
 
 /* -- Trees ------------------------------------------------------------------------ */

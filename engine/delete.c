@@ -2,6 +2,7 @@
 #include "delete.h"
 
 #include "find.h"
+#include "operation.h"
 #include "residue.h"
 
 static enum cairn_status not_empty(struct cairn_slice path, struct cairn_error *error) {
@@ -137,6 +138,8 @@ enum cairn_status delete_at(struct plan *plan, struct task *task,
         goto done;
     struct cairn_entry *entry = &found.view.entry;
     struct cairn_slice at = found.path.text;
+    if ((status = operation_landed(task, path, at, error)))
+        goto done;
     plan_touch(plan, core_hash(plan->core, at), true);
     if (entry->kind == CAIRN_GROUP) {
         /* The pack first: what hides its children is about to be erased. */

@@ -1,7 +1,7 @@
 /* digest.h -- SHA-256, HMAC-SHA256 and base64 (RFC 4648), by OpenSSL.
  *
- * Algorithms are fetched once in a process and contexts kept for each thread: fetching for
- * each call costs three times the hash. */
+ * Algorithms are fetched once in a process and contexts kept for each thread: fetching
+ * for each call costs three times the hash. */
 #ifndef CAIRN_DIGEST_H
 #define CAIRN_DIGEST_H
 

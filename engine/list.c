@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "find.h"
+#include "list.h"
 #include "value.h"
 
 struct cairn_list {
@@ -206,6 +207,10 @@ enum cairn_status cairn_list_open(struct cairn_store *store,
     else
         *out = list;
     return core_leave(store->core, context, "list", normal.text, status);
+}
+
+void list_hand_over(struct cairn_list *list, const struct cairn_context *context) {
+    list->context = context;
 }
 
 void cairn_list_close(struct cairn_list *list) {

@@ -56,6 +56,17 @@ static enum cairn_status add_place(struct plan *plan, const struct found *found,
     return status;
 }
 
+enum cairn_status operation_landed(const struct task *task, struct cairn_slice path,
+                                   struct cairn_slice landed,
+                                   struct cairn_error *error) {
+    if (!task->landed || cairn_slice_equal(path, landed))
+        return CAIRN_OK;
+    if (cairn_bytes_append(task->landed, landed) &&
+        cairn_bytes_append(task->landed, (struct cairn_slice){"", 1}))
+        return CAIRN_OK;
+    return plan_no_memory(error);
+}
+
 /* -- One function an operation ---------------------------------------------------- */
 
 enum cairn_status operation_read(struct plan *plan, struct cairn_slice path,
@@ -132,7 +143,8 @@ static enum cairn_status write_at(struct plan *plan, struct task *task,
         !(operation->keep && exists && found.view.entry.kind == CAIRN_RAW);
     if (!operation->changed)
         goto done;
-    if ((status = check_names(plan, found.path.text, error)) ||
+    if ((status = operation_landed(task, path, found.path.text, error)) ||
+        (status = check_names(plan, found.path.text, error)) ||
         (status = check_conditions(plan, operation, path, exists, error)) ||
         (status = check_staged(plan, task, error)))
         goto done;
@@ -211,6 +223,7 @@ static enum cairn_status link_at(struct plan *plan, struct task *task,
                                    "there is something already at", path)
                    : CAIRN_OK;
     if (status != CAIRN_NOT_FOUND ||
+        (status = operation_landed(task, path, found.path.text, error)) ||
         (status = check_names(plan, found.path.text, error)) ||
         (status = check_names(plan, target.text, error)) ||
         (status = add_place(plan, &found, error)))
@@ -295,7 +308,8 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
     operation->changed = !(operation->keep && exists && old.payload.size);
     if (!operation->changed)
         return CAIRN_OK;
-    if ((status = check_names(plan, found.path.text, error)))
+    if ((status = operation_landed(task, path, found.path.text, error)) ||
+        (status = check_names(plan, found.path.text, error)))
         return status;
 
     struct cairn_bytes pack = {0};

@@ -19,6 +19,7 @@ struct task {
     struct cairn_slice staged_mark; /* not empty: a note to erase with it (value.h) */
     struct cairn_bytes compressed;  /* what the payload lies in, if not the caller's */
     bool alone;                     /* no other task is planned with it */
+    struct cairn_bytes *landed;     /* NULL, or see change.h */
     bool absent; /* out: what was to be deleted has expired; only its bytes go */
     struct upload *upload; /* or the chunks it was put into (upload.h) */
 };

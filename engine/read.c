@@ -75,23 +75,22 @@ static enum cairn_status take_any(struct cairn_store *store,
     return CAIRN_OK;
 }
 
-static enum cairn_status tell_dangling(struct cairn_slice path,
-                                       const struct found *found,
-                                       struct cairn_path *dangling,
-                                       enum cairn_status status,
-                                       struct cairn_error *error) {
-    if (!dangling || status != CAIRN_NOT_FOUND ||
+static enum cairn_status tell_led(struct cairn_slice path, const struct found *found,
+                                  struct cairn_path *led, enum cairn_status status,
+                                  struct cairn_error *error) {
+    if (!led || (status && status != CAIRN_NOT_FOUND) ||
         cairn_slice_equal(path, found->path.text))
         return status;
     enum cairn_status joined =
-        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, dangling, error);
+        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, led, error);
     return joined ? joined : status;
 }
 
-static enum cairn_status
-get_on(struct cairn_store *store, const struct cairn_context *context,
-       struct cairn_slice path, uint64_t epoch, enum cairn_status looked,
-       struct cairn_view *out, struct cairn_path *dangling, struct cairn_error *error) {
+static enum cairn_status get_on(struct cairn_store *store,
+                                const struct cairn_context *context,
+                                struct cairn_slice path, uint64_t epoch,
+                                enum cairn_status looked, struct cairn_view *out,
+                                struct cairn_path *led, struct cairn_error *error) {
     struct finder finder = {store->core, context, store->snapshot, NULL};
     const unsigned want = CAIRN_WANT_PAYLOAD;
     struct found found;
@@ -106,19 +105,18 @@ get_on(struct cairn_store *store, const struct cairn_context *context,
     }
     if (status == CAIRN_CONFLICT)
         return CAIRN_CORRUPT;
-    return tell_dangling(path, &found, dangling, status, error);
+    return tell_led(path, &found, led, status, error);
 }
 
 enum cairn_status cairn_store_get(struct cairn_store *store,
                                   const struct cairn_context *context,
                                   struct cairn_slice path, struct cairn_view *out,
-                                  struct cairn_path *dangling,
-                                  struct cairn_error *error) {
+                                  struct cairn_path *led, struct cairn_error *error) {
     struct core *core = store->core;
     struct cairn_path normal;
     out->release = NULL;
-    if (dangling)
-        dangling->text = (struct cairn_slice){"", 0};
+    if (led)
+        led->text = (struct cairn_slice){"", 0};
     enum cairn_status status = core_enter(core, context, error);
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
@@ -129,8 +127,7 @@ enum cairn_status cairn_store_get(struct cairn_store *store,
     bool plain = entry->kind == CAIRN_GROUP ||
                  (entry->kind == CAIRN_RAW && entry->form == CAIRN_PLAIN);
     if (status || !plain || core_expired(entry, context))
-        status =
-            get_on(store, context, normal.text, epoch, status, out, dangling, error);
+        status = get_on(store, context, normal.text, epoch, status, out, led, error);
     return core_leave(core, context, "get", normal.text, status);
 }
 

@@ -13,7 +13,7 @@
 struct cairn_transaction {
     struct core *core;
     const struct cairn_context *context;
-    struct plan *plan;  /* what its reads see */
+    struct plan *plan;        /* what its reads see */
     struct cairn_arena arena; /* copies of what operations hold */
     struct cairn_operation *log;
     size_t count, capacity;
@@ -99,7 +99,8 @@ enum cairn_status cairn_transaction_read(struct cairn_transaction *transaction,
     return status;
 }
 
-static bool copy_children(struct cairn_arena *arena, struct cairn_operation *operation) {
+static bool copy_children(struct cairn_arena *arena,
+                          struct cairn_operation *operation) {
     struct cairn_pack_child *children =
         cairn_arena_take(arena, operation->child_count * sizeof *children + 1);
     if (!children)
@@ -107,15 +108,18 @@ static bool copy_children(struct cairn_arena *arena, struct cairn_operation *ope
     for (size_t i = 0; i < operation->child_count; i++) {
         children[i] = operation->children[i];
         if (!cairn_arena_copy(arena, children[i].name, &children[i].name) ||
-            !cairn_arena_copy(arena, children[i].entry.payload, &children[i].entry.payload) ||
-            !cairn_arena_copy(arena, children[i].entry.metadata, &children[i].entry.metadata))
+            !cairn_arena_copy(arena, children[i].entry.payload,
+                              &children[i].entry.payload) ||
+            !cairn_arena_copy(arena, children[i].entry.metadata,
+                              &children[i].entry.metadata))
             return false;
     }
     operation->children = children;
     return true;
 }
 
-static bool copy_operation(struct cairn_arena *arena, struct cairn_operation *operation) {
+static bool copy_operation(struct cairn_arena *arena,
+                           struct cairn_operation *operation) {
     if (operation->if_equal) {
         struct cairn_slice *expected = cairn_arena_take(arena, sizeof *expected);
         if (!expected || !cairn_arena_copy(arena, *operation->if_equal, expected))

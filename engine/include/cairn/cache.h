@@ -81,11 +81,20 @@ enum cairn_status cairn_cache_write_binary(struct cairn_cache *cache,
                                            struct cairn_id *out,
                                            struct cairn_error *error);
 
-/* Bytes or a message, kept as the result at a hashpath that does not age. */
+/* A link, as cairn_store_apply makes it; `*made` (may be NULL) is false where something
+ * was at `path` already, which is kept. */
+enum cairn_status cairn_cache_link(struct cairn_cache *cache,
+                                   const struct cairn_context *context,
+                                   struct cairn_slice existing, struct cairn_slice path,
+                                   bool *made, struct cairn_error *error);
+
+/* Bytes or a message, kept as the result at a hashpath that does not age. `*target`
+ * (may be NULL): the path at which it lies, an id or data/<hash>. */
 enum cairn_status cairn_cache_write_hashpath(struct cairn_cache *cache,
                                              const struct cairn_context *context,
                                              struct cairn_slice hashpath,
                                              const struct cairn_value *value,
+                                             struct cairn_path *target,
                                              struct cairn_error *error);
 
 /* The message's id, with the settings of this cache. `stored` is typed or stored. */
@@ -119,12 +128,12 @@ struct cairn_party {
     const struct cairn_value *message; /* typed or stored */
 };
 
-/* Fresh results only; CAIRN_NOT_FOUND otherwise. */
+/* Fresh results only; CAIRN_NOT_FOUND otherwise. `flags`: enum cairn_reading_flag. */
 enum cairn_status cairn_cache_read_resolved(struct cairn_cache *cache,
                                             const struct cairn_context *context,
                                             const struct cairn_party *base,
                                             const struct cairn_party *request,
-                                            struct cairn_reading *out,
+                                            unsigned flags, struct cairn_reading *out,
                                             struct cairn_error *error);
 
 /* How a call was answered: RFC 9211's words where it has them. */
@@ -180,8 +189,9 @@ enum cairn_status cairn_cache_purge(struct cairn_cache *cache,
                                     bool soft, uint64_t *count,
                                     struct cairn_error *error);
 
-/* Evicts by the policy's score until results take no more than `budget_bytes`. It is
- * done behind writes too, once they have gone over the cache's budget. */
+/* Evicts by the policy's score until results take no more than `budget_bytes`; their
+ * large values go with the next sweep. Both are done behind writes too, once they have
+ * gone over the cache's budget. */
 enum cairn_status cairn_cache_trim(struct cairn_cache *cache,
                                    const struct cairn_context *context,
                                    uint64_t budget_bytes, uint64_t *evicted,

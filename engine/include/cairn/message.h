@@ -84,13 +84,18 @@ bool cairn_value_equal(const struct cairn_value *a, const struct cairn_value *b)
  * exponent) or a float, true, false and null are atoms. What JSON lacks is written as
  * an object with one key that begins with `$`: {"$base64": "AP8="} bytes that are not
  * UTF-8 or hold a NUL, {"$atom": "name"}, {"$integer": "..."} beyond 2^53; a message
- * with one such key itself is {"$message": {...}}. CAIRN_INVALID_ARGUMENT with line and
- * column for text that is not that. */
+ * with one such key itself is {"$message": {...}}; one with keys that are not UTF-8 or
+ * hold a NUL {"$pairs": [[key, value], ...]}. What is read is sorted by key.
+ * CAIRN_INVALID_ARGUMENT with line and column for text that is no JSON, with the keys
+ * that lead there for what is no value; so is a key that comes twice, and a number of
+ * more than 64 bits. CAIRN_LIMIT: too deep, too large. */
 enum cairn_status cairn_value_from_json(struct cairn_slice text,
                                         struct cairn_arena *arena,
                                         struct cairn_value *out,
                                         struct cairn_error *error);
-/* Appends; keys in byte order. With `indent` > 0 over several lines. */
+/* Appends, nothing unless it succeeds; keys in byte order. With `indent` > 0 over
+ * several lines. Floats are written so that they are read back equal, as floats; one
+ * that is not finite is CAIRN_INVALID_ARGUMENT. */
 enum cairn_status cairn_value_to_json(const struct cairn_value *value, unsigned indent,
                                       struct cairn_bytes *out,
                                       struct cairn_error *error);

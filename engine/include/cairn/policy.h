@@ -3,10 +3,9 @@
  * Lua decides, C works. The engine does not know Lua: whoever wants to decide fills a
  * `struct cairn_policy` with functions (bindings/ fills one from the scripts in
  * policies/). A question that has no function, or whose function answers
- * CAIRN_NOT_FOUND
- * ("no opinion"), is decided by the engine's own defaults below. Any other status of a
- * function is reported in the trace and decided by the defaults likewise: a policy can
- * not fail a read.
+ * CAIRN_NOT_FOUND ("no opinion"), is decided by the engine's own defaults below. Any
+ * other status of a function is reported in the trace and decided by the defaults
+ * likewise: a policy can not fail a read.
  *
  * What a decision depends on are *facts*. Plain facts are few and repeat, so that
  * decisions may be remembered for equal ones; volatile facts (marked) are different
@@ -83,7 +82,8 @@ struct cairn_cache_facts {
 /* Whom a decision comes from, for explanations. */
 struct cairn_decider {
     char policy[32];  /* "cache_control"; empty: the engine's default */
-    char version[12]; /* the first characters of the script's content hash */
+    char version[16]; /* the first 12 characters of the script's content hash */
+    char reason[64];  /* what the script says about it; cut; empty: nothing */
     int line;         /* that returned it; 0: not known */
     bool remembered;  /* given for equal facts before */
     bool canary;      /* by a candidate on trial */

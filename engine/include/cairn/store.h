@@ -49,15 +49,13 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
                                    struct cairn_error *error);
 
 /* What is at `path`, links followed anywhere: a raw value as cairn_store_read gives it,
- * or a group with its pack (pack.h) as payload, empty if it has none. On
- * CAIRN_NOT_FOUND `dangling` (may be NULL) is where the links led, if there was one:
- * the path at which another store may have what this one has not; otherwise its text is
- * empty. */
+ * or a group with its pack (pack.h) as payload, empty if it has none. `led` (may be
+ * NULL) is where the links led, its text empty if there was none: on CAIRN_NOT_FOUND,
+ * the path at which another store may have what this one has not. */
 enum cairn_status cairn_store_get(struct cairn_store *store,
                                   const struct cairn_context *context,
                                   struct cairn_slice path, struct cairn_view *out,
-                                  struct cairn_path *dangling,
-                                  struct cairn_error *error);
+                                  struct cairn_path *led, struct cairn_error *error);
 
 /* CAIRN_RAW or CAIRN_GROUP, links followed anywhere. */
 enum cairn_status cairn_store_type(struct cairn_store *store,

@@ -2,7 +2,8 @@
  *
  * Section 4.1 serialises, section 4.2 parses, both strictly; `CAIRN_STRUCTURED_LAX`
  * additionally takes dictionary and parameter keys with upper-case letters and
- * percent signs, and those that begin with a digit, which keys of `ao-types` do.
+ * percent signs, any of `/?&+`, and those that begin otherwise than with a letter,
+ * which keys of `ao-types` do.
  *
  * Threads: pure functions, any thread. */
 #ifndef CAIRN_STRUCTURED_H
@@ -12,6 +13,9 @@
 
 #include "cairn/arena.h"
 #include "cairn/status.h"
+
+/* Members, items of inner lists and parameters of one field, all together. */
+#define CAIRN_STRUCTURED_MAX (1 << 20)
 
 enum cairn_item_type {
     CAIRN_ITEM_INTEGER, /* up to 15 digits */
@@ -61,16 +65,20 @@ enum cairn_structured_type {
 
 enum cairn_structured_flag { CAIRN_STRUCTURED_LAX = 1 << 0 };
 
-/* All that is new lies in the arena. CAIRN_INVALID_ARGUMENT names the byte at which the
- * text stopped making sense. */
+/* All that is new lies in the arena; slices of the text are shared. A field on several
+ * lines is joined with ", " before. CAIRN_INVALID_ARGUMENT names the byte at which the
+ * text stopped making sense, CAIRN_LIMIT says that there are more than
+ * CAIRN_STRUCTURED_MAX. */
 enum cairn_status cairn_structured_parse(struct cairn_slice text,
                                          enum cairn_structured_type type,
                                          unsigned flags, struct cairn_arena *arena,
                                          struct cairn_member **out, size_t *count,
                                          struct cairn_error *error);
 
-/* Appends. CAIRN_INVALID_ARGUMENT for what the syntax cannot carry. An empty list or
- * dictionary appends nothing. */
+/* Appends; nothing unless it succeeds. CAIRN_INVALID_ARGUMENT for what the syntax
+ * cannot carry, a key that comes twice included; CAIRN_LIMIT as above. Decimals are
+ * rounded to three digits behind the point. An empty list or dictionary appends
+ * nothing. */
 enum cairn_status cairn_structured_serialize(const struct cairn_member *members,
                                              size_t count,
                                              enum cairn_structured_type type,

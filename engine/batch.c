@@ -1,0 +1,262 @@
+/* batch.c -- from a message to the operations that write it. */
+#include "batch.h"
+
+#include <stdlib.h>
+
+#include "cairn/metadata.h"
+#include "names.h"
+
+void batch_init(struct batch *batch, struct cairn_cache *cache) {
+    batch->cache = cache;
+    batch->operations = batch->few;
+    batch->count = 0;
+    batch->capacity = BATCH_FEW;
+    batch->refers = false;
+    batch->bytes = 0;
+    cairn_arena_init(&batch->arena);
+}
+
+void batch_free(struct batch *batch) {
+    if (batch->operations != batch->few)
+        free(batch->operations);
+    cairn_arena_free(&batch->arena);
+}
+
+static enum cairn_status no_memory(struct cairn_error *error) {
+    return cairn_fail(error, CAIRN_NO_MEMORY, "no memory to write a message");
+}
+
+static bool grow(struct batch *batch) {
+    size_t capacity = batch->capacity * 2;
+    bool few = batch->operations == batch->few;
+    struct cairn_operation *larger =
+        realloc(few ? NULL : batch->operations, capacity * sizeof *larger);
+    if (!larger)
+        return false;
+    if (few)
+        memcpy(larger, batch->few, sizeof batch->few);
+    batch->operations = larger;
+    batch->capacity = capacity;
+    return true;
+}
+
+enum cairn_status batch_add(struct batch *batch, struct cairn_operation operation,
+                            struct cairn_error *error) {
+    if (batch->count == batch->capacity && !grow(batch))
+        return no_memory(error);
+    batch->operations[batch->count++] = operation;
+    batch->bytes += operation.value.size + operation.path.size;
+    return CAIRN_OK;
+}
+
+/* The mark of a value that may be swept once nothing refers to it: one field, `part`.
+ */
+static struct cairn_slice part_mark(struct cairn_arena *arena) {
+    const struct cairn_field field = {
+        .key = {"part", 4}, .type = CAIRN_FIELD_BOOLEAN, .value.boolean = true};
+    struct cairn_bytes mark = {0};
+    struct cairn_slice copy = {"", 0};
+    if (!cairn_metadata_encode(&field, 1, &mark, NULL))
+        (void)cairn_arena_copy(arena, cairn_bytes_slice(&mark), &copy);
+    cairn_bytes_free(&mark);
+    return copy; /* without memory: unmarked, and never swept */
+}
+
+enum cairn_status batch_add_part(struct batch *batch, struct cairn_slice bytes,
+                                 struct cairn_slice *path, struct cairn_error *error) {
+    struct cairn_id hash;
+    enum cairn_status status = cairn_id_of_bytes(bytes, &hash, error);
+    if (status)
+        return status;
+    if (!name_data(&hash, &batch->arena, path))
+        return no_memory(error);
+    batch->refers = true;
+    return batch_add(batch,
+                     (struct cairn_operation){.kind = CAIRN_WRITE,
+                                              .path = *path,
+                                              .value = bytes,
+                                              .metadata = part_mark(&batch->arena),
+                                              .keep = true},
+                     error);
+}
+
+static enum cairn_status add_link_to_map(struct batch *batch,
+                                         const struct cairn_value *map,
+                                         struct cairn_slice *target,
+                                         struct cairn_error *error) {
+    struct cairn_id id;
+    enum cairn_status status = batch_add_message(batch, map, &id, error);
+    if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&id), target))
+        status = no_memory(error);
+    return status;
+}
+
+static enum cairn_status make_child(struct batch *batch, const struct cairn_pair *field,
+                                    struct cairn_pack_child *child,
+                                    struct cairn_error *error) {
+    const struct cairn_value *value = &field->value;
+    enum cairn_status status = CAIRN_OK;
+    *child = (struct cairn_pack_child){.entry = {.kind = CAIRN_LINK}};
+    if (!name_escape(field->key, &batch->arena, &child->name))
+        return no_memory(error);
+    if (value->type == CAIRN_VALUE_MESSAGE) {
+        status = add_link_to_map(batch, value, &child->entry.payload, error);
+    } else if (value->as.bytes.size > CAIRN_INLINE_MAX) {
+        status = batch_add_part(batch, value->as.bytes, &child->entry.payload, error);
+    } else {
+        child->entry.kind = CAIRN_RAW;
+        child->entry.payload = value->as.bytes;
+    }
+    child->entry.size = child->entry.payload.size;
+    batch->bytes += child->name.size + child->entry.payload.size;
+    return status;
+}
+
+static bool has_commitments(const struct cairn_value *stored) {
+    const struct cairn_value *commitments =
+        cairn_message_find(stored, cairn_slice_of("commitments"));
+    return commitments && commitments->type == CAIRN_VALUE_MESSAGE;
+}
+
+enum cairn_status batch_add_message(struct batch *batch,
+                                    const struct cairn_value *stored,
+                                    struct cairn_id *id, struct cairn_error *error) {
+    enum cairn_status status =
+        cairn_id_of_message(stored, batch->cache->options.ids, id, error);
+    if (status)
+        return status;
+    struct cairn_operation pack = {.kind = CAIRN_MAKE_PACK,
+                                   .child_count = stored->count,
+                                   .keep = !has_commitments(stored)};
+    pack.children =
+        cairn_arena_take(&batch->arena, stored->count * sizeof *pack.children + 1);
+    if (!pack.children ||
+        !cairn_arena_copy(&batch->arena, cairn_id_slice(id), &pack.path))
+        return no_memory(error);
+    for (size_t i = 0; i < stored->count && !status; i++)
+        status = make_child(batch, &stored->as.fields[i], &pack.children[i], error);
+    return status ? status : batch_add(batch, pack, error);
+}
+
+static enum cairn_status add_link(struct batch *batch, struct cairn_slice from,
+                                  const struct cairn_id *content,
+                                  struct cairn_error *error) {
+    struct cairn_operation link = {.kind = CAIRN_MAKE_LINK};
+    if (!cairn_is_id(from) || cairn_slice_equal(from, cairn_id_slice(content)))
+        return CAIRN_OK;
+    if (!cairn_arena_copy(&batch->arena, from, &link.path) ||
+        !cairn_arena_copy(&batch->arena, cairn_id_slice(content), &link.value))
+        return no_memory(error);
+    return batch_add(batch, link, error);
+}
+
+enum cairn_status batch_add_commitments(struct batch *batch,
+                                        const struct cairn_value *stored,
+                                        const struct cairn_id *content,
+                                        struct cairn_id *goes_by,
+                                        struct cairn_error *error) {
+    *goes_by = *content;
+    if (!has_commitments(stored))
+        return CAIRN_OK;
+    const struct cairn_value *commitments =
+        cairn_message_find(stored, cairn_slice_of("commitments"));
+    enum cairn_status status =
+        cairn_id_of_committed(stored, batch->cache->options.ids, goes_by, error);
+    for (size_t i = 0; i < commitments->count && !status; i++)
+        status = add_link(batch, commitments->as.fields[i].key, content, error);
+    return status ? status : add_link(batch, cairn_id_slice(goes_by), content, error);
+}
+
+static void note_references(struct batch *batch) {
+    struct parts *parts = &batch->cache->parts;
+    struct cairn_slice hash;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct cairn_operation *operation = &batch->operations[i];
+        if (name_is_data(operation->path, &hash) ||
+            (operation->kind == CAIRN_MAKE_LINK &&
+             name_is_data(operation->value, &hash)))
+            parts_note(parts, hash);
+        for (size_t c = 0; c < operation->child_count; c++)
+            if (operation->children[c].entry.kind == CAIRN_LINK &&
+                name_is_data(operation->children[c].entry.payload, &hash))
+                parts_note(parts, hash);
+    }
+}
+
+/* Where the store cannot keep metadata, values go unmarked. */
+static void unmark(struct batch *batch) {
+    for (size_t i = 0; i < batch->count; i++)
+        batch->operations[i].metadata = (struct cairn_slice){"", 0};
+}
+
+enum cairn_status batch_apply(struct batch *batch, const struct cairn_context *context,
+                              unsigned flags, struct cairn_error *error) {
+    struct cairn_chain *chain = batch->cache->chain;
+    flags |= CAIRN_STORE_IN_STEPS;
+    if (!batch->refers)
+        return cairn_chain_apply(chain, context, batch->operations, batch->count, flags,
+                                 NULL, error);
+    parts_enter(&batch->cache->parts);
+    note_references(batch);
+    enum cairn_status status = cairn_chain_apply(chain, context, batch->operations,
+                                                 batch->count, flags, NULL, error);
+    if (status == CAIRN_UNSUPPORTED) {
+        unmark(batch);
+        status = cairn_chain_apply(chain, context, batch->operations, batch->count,
+                                   flags, NULL, error);
+    }
+    parts_leave(&batch->cache->parts);
+    return status;
+}
+
+static enum cairn_status copy_bytes(struct cairn_slice bytes, struct cairn_arena *arena,
+                                    struct cairn_slice *out,
+                                    struct cairn_error *error) {
+    return cairn_arena_copy(arena, bytes, out) ? CAIRN_OK : no_memory(error);
+}
+
+static enum cairn_status copy_fields(const struct cairn_value *value,
+                                     struct cairn_arena *arena, struct cairn_value *out,
+                                     struct cairn_error *error) {
+    struct cairn_pair *fields =
+        cairn_arena_take(arena, value->count * sizeof *fields + 1);
+    enum cairn_status status = fields ? CAIRN_OK : no_memory(error);
+    for (size_t i = 0; i < value->count && !status; i++) {
+        status = copy_bytes(value->as.fields[i].key, arena, &fields[i].key, error);
+        if (!status)
+            status =
+                value_copy(&value->as.fields[i].value, arena, &fields[i].value, error);
+    }
+    out->as.fields = fields;
+    return status;
+}
+
+static enum cairn_status copy_items(const struct cairn_value *value,
+                                    struct cairn_arena *arena, struct cairn_value *out,
+                                    struct cairn_error *error) {
+    struct cairn_value *items =
+        cairn_arena_take(arena, value->count * sizeof *items + 1);
+    enum cairn_status status = items ? CAIRN_OK : no_memory(error);
+    for (size_t i = 0; i < value->count && !status; i++)
+        status = value_copy(&value->as.items[i], arena, &items[i], error);
+    out->as.items = items;
+    return status;
+}
+
+enum cairn_status value_copy(const struct cairn_value *value, struct cairn_arena *arena,
+                             struct cairn_value *out, struct cairn_error *error) {
+    *out = *value;
+    switch (value->type) {
+    case CAIRN_VALUE_BYTES:
+    case CAIRN_VALUE_ATOM:
+        return copy_bytes(value->as.bytes, arena, &out->as.bytes, error);
+    case CAIRN_VALUE_MESSAGE:
+        return copy_fields(value, arena, out, error);
+    case CAIRN_VALUE_LIST:
+        return copy_items(value, arena, out, error);
+    case CAIRN_VALUE_INTEGER:
+    case CAIRN_VALUE_FLOAT:
+        break;
+    }
+    return CAIRN_OK;
+}

@@ -1,0 +1,51 @@
+/* batch.h -- what is to be written of a message or a result, collected.
+ *
+ * In an order in which it could be written piece by piece, for stores that must: values
+ * and nested messages before what refers to them. */
+#ifndef CAIRN_BATCH_H
+#define CAIRN_BATCH_H
+
+#include "cache_core.h"
+
+enum { BATCH_FEW = 6 };
+
+struct batch {
+    struct cairn_cache *cache;
+    struct cairn_operation *operations;
+    size_t count, capacity;
+    bool refers;  /* to values at data/<hash> */
+    size_t bytes; /* of what is written, about */
+    struct cairn_operation few[BATCH_FEW];
+    struct cairn_arena arena;
+};
+
+void batch_init(struct batch *batch, struct cairn_cache *cache);
+void batch_free(struct batch *batch);
+
+enum cairn_status batch_add(struct batch *batch, struct cairn_operation operation,
+                            struct cairn_error *error);
+
+/* Bytes at data/<hash>, as part of something. */
+enum cairn_status batch_add_part(struct batch *batch, struct cairn_slice bytes,
+                                 struct cairn_slice *path, struct cairn_error *error);
+
+/* A stored message with all that is nested in it; `id` is its content's. */
+enum cairn_status batch_add_message(struct batch *batch,
+                                    const struct cairn_value *stored,
+                                    struct cairn_id *id, struct cairn_error *error);
+
+/* The links by which the commitments of a message lead to it, and the id it goes by. */
+enum cairn_status batch_add_commitments(struct batch *batch,
+                                        const struct cairn_value *stored,
+                                        const struct cairn_id *content,
+                                        struct cairn_id *goes_by,
+                                        struct cairn_error *error);
+
+enum cairn_status batch_apply(struct batch *batch, const struct cairn_context *context,
+                              unsigned flags, struct cairn_error *error);
+
+/* A copy in the arena of everything a value points at. */
+enum cairn_status value_copy(const struct cairn_value *value, struct cairn_arena *arena,
+                             struct cairn_value *out, struct cairn_error *error);
+
+#endif

@@ -1,0 +1,49 @@
+/* cache_core.h -- the insides of a cache, shared by the files that make it up. */
+#ifndef CAIRN_CACHE_CORE_H
+#define CAIRN_CACHE_CORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "cairn/cache.h"
+#include "parts.h"
+#include "queue.h"
+#include "usage.h"
+
+enum { COMMIT_LOCKS = 16, SILENT_SLOTS = 4096 };
+
+struct cache_counters {
+    _Atomic uint64_t hits, misses, bypasses, stale, stored, refused, purged, evicted;
+    _Atomic uint64_t computed, compute_failed;
+};
+
+struct cairn_cache {
+    struct cairn_chain *chain;
+    const struct cairn_policy *policy;
+    struct cairn_cache_options options;
+    char *node_line; /* what options.node.line points at */
+    uint64_t seed;   /* of hashes kept in memory: a secret of this process */
+
+    struct cache_counters counters;
+    atomic_bool trimming;
+    _Atomic int64_t latest_ms;    /* when a result was kept last */
+    _Atomic int64_t result_bytes; /* what results take; -1: not counted yet */
+    struct usage usage;
+    _Atomic uint64_t silent[SILENT_SLOTS]; /* hashes of request ids that say nothing
+                                              about caching */
+    struct parts parts;
+    struct queue queue;
+    pthread_mutex_t
+        commit_locks[COMMIT_LOCKS]; /* striped by id: who adds commitments */
+};
+
+static inline void cache_count(_Atomic uint64_t *counter) {
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+uint64_t cache_hash(const struct cairn_cache *cache, struct cairn_slice bytes);
+
+/* Looks behind the queue whether results have outgrown the budget (evict.c). */
+void cache_consider_trim(struct cairn_cache *cache, int64_t now_ms);
+
+#endif

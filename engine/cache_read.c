@@ -1,0 +1,251 @@
+/* cache_read.c -- reading what is at an id or a path: one look-up for what is inline,
+ * one more for each large value and each nested message. */
+#include "cairn/pack.h"
+#include "keep.h"
+#include "reader.h"
+
+#include <stdlib.h>
+
+/* A view that a reading points into. */
+struct cairn_pin {
+    struct cairn_pin *next;
+    void *owner;
+    void (*release)(void *owner);
+};
+
+void reading_init(struct cairn_reading *reading) {
+    reading->value = (struct cairn_value){.type = CAIRN_VALUE_BYTES};
+    reading->member = 0;
+    reading->pins = NULL;
+    cairn_arena_init(&reading->arena);
+}
+
+void cairn_reading_release(struct cairn_reading *reading) {
+    for (struct cairn_pin *pin = reading->pins; pin; pin = pin->next)
+        pin->release(pin->owner);
+    reading->pins = NULL;
+    cairn_arena_free(&reading->arena);
+}
+
+enum cairn_status reader_no_memory(struct cairn_error *error) {
+    return cairn_fail(error, CAIRN_NO_MEMORY, "no memory to read a message");
+}
+
+enum cairn_status reader_take(struct reader *reader, size_t entries, size_t bytes,
+                              struct cairn_error *error) {
+    reader->entries += entries;
+    reader->bytes += bytes;
+    if (reader->entries > READ_ENTRIES || reader->bytes > CAIRN_MESSAGE_MAX)
+        return cairn_fail(error, CAIRN_LIMIT,
+                          "a message of over %d entries or %zu bytes is not read "
+                          "whole",
+                          READ_ENTRIES, CAIRN_MESSAGE_MAX);
+    return CAIRN_OK;
+}
+
+/* The view belongs to the reading from here on, whatever becomes of it. */
+static enum cairn_status pin(struct reader *reader, struct cairn_view *view,
+                             struct cairn_error *error) {
+    if (!view->release)
+        return CAIRN_OK;
+    struct cairn_pin *pin = cairn_arena_take(&reader->reading->arena, sizeof *pin);
+    if (!pin) {
+        cairn_view_release(view);
+        return reader_no_memory(error);
+    }
+    *pin = (struct cairn_pin){reader->reading->pins, view->owner, view->release};
+    reader->reading->pins = pin;
+    return CAIRN_OK;
+}
+
+static int by_key(const void *a, const void *b) {
+    const struct cairn_pair *left = a, *right = b;
+    return cairn_slice_compare(left->key, right->key);
+}
+
+enum cairn_status reader_sort(struct cairn_value *map, struct cairn_error *error) {
+    struct cairn_pair *fields = map->as.fields;
+    bool sorted = true;
+    for (size_t i = 1; i < map->count && sorted; i++)
+        sorted = cairn_slice_compare(fields[i - 1].key, fields[i].key) < 0;
+    if (sorted)
+        return CAIRN_OK;
+    qsort(fields, map->count, sizeof *fields, by_key);
+    for (size_t i = 1; i < map->count; i++)
+        if (cairn_slice_equal(fields[i - 1].key, fields[i].key))
+            return cairn_fail_at(error, CAIRN_CORRUPT, "a message has twice the key",
+                                 fields[i].key);
+    return CAIRN_OK;
+}
+
+/* -- Packed groups ----------------------------------------------------------------- */
+
+static enum cairn_status read_child(struct reader *reader, const struct level *level,
+                                    const struct cairn_pack_child *child,
+                                    struct cairn_pair *field,
+                                    struct cairn_error *error) {
+    if (!name_unescape(child->name, &reader->reading->arena, &field->key))
+        return reader_no_memory(error);
+    reader->typed |=
+        field->key.size == 8 && memcmp(field->key.data, "ao-types", 8) == 0;
+    if (child->entry.kind == CAIRN_LINK) {
+        enum cairn_status status =
+            reader_get(reader, child->entry.payload, level, &field->value, NULL, error);
+        if (status == CAIRN_NOT_FOUND)
+            return cairn_fail_at(
+                error, CAIRN_CORRUPT,
+                "a message refers to what is not there:", child->entry.payload);
+        return status;
+    }
+    field->value = (struct cairn_value){.type = CAIRN_VALUE_BYTES,
+                                        .as.bytes = child->entry.payload};
+    return reader_take(reader, 0, child->entry.payload.size, error);
+}
+
+static enum cairn_status read_pack(struct reader *reader, const struct level *level,
+                                   struct cairn_slice pack, struct cairn_value *out,
+                                   struct cairn_error *error) {
+    struct cairn_pack_walk walk;
+    struct cairn_pack_child child;
+    enum cairn_status status = cairn_pack_open(pack, &walk, error);
+    if (status)
+        return status;
+    if (walk.left > pack.size) /* a child takes more than a byte */
+        return cairn_fail_at(error, CAIRN_CORRUPT, "no pack is at", level->path);
+    if ((status = reader_take(reader, walk.left, 0, error)))
+        return status;
+    struct cairn_pair *fields =
+        cairn_arena_take(&reader->reading->arena, walk.left * sizeof *fields + 1);
+    if (!fields)
+        return reader_no_memory(error);
+    size_t count = 0;
+    while (!(status = cairn_pack_next(&walk, &child, error)) &&
+           !(status = read_child(reader, level, &child, &fields[count], error)))
+        count++;
+    if (status != CAIRN_NOT_FOUND)
+        return status;
+    *out = (struct cairn_value){.type = CAIRN_VALUE_MESSAGE, .count = count};
+    out->as.fields = fields;
+    return reader_sort(out, error);
+}
+
+static enum cairn_status check_circle(const struct level *level,
+                                      struct cairn_error *error) {
+    if (level->depth > CAIRN_MESSAGE_DEPTH)
+        return cairn_fail_at(error, CAIRN_LINK_LOOP, "messages nested too deep at",
+                             level->path);
+    for (const struct level *above = level->above; above; above = above->above)
+        if (cairn_slice_equal(above->path, level->path))
+            return cairn_fail_at(error, CAIRN_LINK_LOOP,
+                                 "a message contains itself:", level->path);
+    return CAIRN_OK;
+}
+
+enum cairn_status reader_get(struct reader *reader, struct cairn_slice path,
+                             const struct level *above, struct cairn_value *out,
+                             size_t *member, struct cairn_error *error) {
+    struct cairn_view view;
+    enum cairn_status status = cairn_chain_get(reader->cache->chain, reader->context,
+                                               path, &view, member, error);
+    if (status || (status = pin(reader, &view, error)))
+        return status;
+    if (view.entry.kind == CAIRN_RAW) {
+        *out = (struct cairn_value){.type = CAIRN_VALUE_BYTES,
+                                    .as.bytes = view.entry.payload};
+        return reader_take(reader, 1, view.entry.payload.size, error);
+    }
+    struct level level = {path, above, above ? above->depth + 1 : 1};
+    if ((status = check_circle(&level, error)))
+        return status;
+    return view.entry.payload.size
+               ? read_pack(reader, &level, view.entry.payload, out, error)
+               : reader_list(reader, &level, out, error);
+}
+
+/* -- By id ------------------------------------------------------------------------- */
+
+static bool has_id(const struct cairn_value *stored, enum cairn_ids ids,
+                   struct cairn_slice id) {
+    struct cairn_id own;
+    const struct cairn_value *commitments =
+        cairn_message_find(stored, cairn_slice_of("commitments"));
+    if (!cairn_id_of_message(stored, ids, &own, NULL) &&
+        cairn_slice_equal(cairn_id_slice(&own), id))
+        return true;
+    if (!commitments || commitments->type != CAIRN_VALUE_MESSAGE)
+        return false;
+    return cairn_message_find(commitments, id) ||
+           (!cairn_id_of_committed(stored, ids, &own, NULL) &&
+            cairn_slice_equal(cairn_id_slice(&own), id));
+}
+
+static enum cairn_status verify(struct cairn_cache *cache, struct cairn_slice path,
+                                const struct cairn_value *stored,
+                                struct cairn_error *error) {
+    struct cairn_id hash;
+    struct cairn_slice wanted = path;
+    enum cairn_status status = CAIRN_OK;
+    if (stored->type == CAIRN_VALUE_BYTES) {
+        if (!name_is_data(path, &wanted))
+            return CAIRN_OK; /* a path of its own choosing promises nothing */
+        status = cairn_id_of_bytes(stored->as.bytes, &hash, error);
+        return status || cairn_slice_equal(cairn_id_slice(&hash), wanted)
+                   ? status
+                   : cairn_fail_at(error, CAIRN_UNVERIFIED,
+                                   "the bytes do not have the hash of", path);
+    }
+    if (!cairn_is_id(path))
+        return CAIRN_OK;
+    if (!has_id(stored, cache->options.ids, path) &&
+        !has_id(stored, CAIRN_IDS_REFERENCE, path))
+        return cairn_fail_at(error, CAIRN_UNVERIFIED,
+                             "the message that is there does not have the id", path);
+    return cairn_message_verify(stored, cache->options.ids, error);
+}
+
+static bool from_outside(struct cairn_cache *cache, size_t member) {
+    struct cairn_store *store = cairn_chain_store(cache->chain, member);
+    return store && cairn_store_scope(store) != CAIRN_SCOPE_LOCAL;
+}
+
+/* Beneath an id where no key is: perhaps a result that no link leads to. */
+static enum cairn_status read_result(struct reader *reader, struct cairn_slice path,
+                                     struct cairn_value *out, size_t *member,
+                                     struct cairn_error *error) {
+    struct cairn_cache *cache = reader->cache;
+    struct hashpath hashpath;
+    struct found_result found;
+    if (hashpath_parse(cache->options.hashpath, path, &hashpath, NULL) ||
+        keep_find(cache, reader->context, &hashpath, &found, NULL))
+        return CAIRN_NOT_FOUND;
+    enum cairn_status status = CAIRN_NOT_FOUND;
+    if (found.result.kept.fresh_until_ms > cairn_context_now(reader->context))
+        status = reader_get(reader, found.result.target, NULL, out, member, error);
+    cairn_view_release(&found.view);
+    return status;
+}
+
+enum cairn_status cairn_cache_read(struct cairn_cache *cache,
+                                   const struct cairn_context *context,
+                                   struct cairn_slice path, unsigned flags,
+                                   struct cairn_reading *out,
+                                   struct cairn_error *error) {
+    struct reader reader = {.cache = cache, .context = context, .reading = out};
+    struct cairn_value stored;
+    struct cairn_path normal;
+    reading_init(out);
+    enum cairn_status status = cairn_path_normalize(path, &normal, error);
+    if (!status)
+        status = reader_get(&reader, normal.text, NULL, &stored, &out->member, error);
+    if (status == CAIRN_NOT_FOUND && cairn_path_parent(normal.text).size)
+        status = read_result(&reader, normal.text, &stored, &out->member, error);
+    if (!status && (flags & CAIRN_READ_VERIFY || from_outside(cache, out->member)))
+        status = verify(cache, normal.text, &stored, error);
+    if (!status && reader.typed && !(flags & CAIRN_READ_STORED))
+        status = cairn_message_type(&stored, &out->arena, &out->value, error);
+    else
+        out->value = stored;
+    if (status)
+        cairn_reading_release(out);
+    return status;
+}
