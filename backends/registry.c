@@ -1,26 +1,117 @@
-/* registry.c -- the list of backends, and URLs that choose from it. */
+/* registry.c -- the list of backends, what may join it, and URLs that choose from it.
+ */
 #include "registry.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-static const struct cairn_backend *const backends[] = {
+enum { BACKENDS_MAX = 64, SETTINGS_MAX = 64 };
+
+/* Those that this library is built with, then those that were registered. What is at an
+ * index never changes again, so readers take no lock. */
+static const struct cairn_backend *_Atomic backends[BACKENDS_MAX] = {
     &cairn_memory_backend,
     &cairn_fs_backend,
     &cairn_rocksdb_backend,
 };
 
-enum { BACKENDS = sizeof backends / sizeof *backends, SETTINGS_MAX = 64 };
+/* Held while one is added. */
+static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 
 const struct cairn_backend *cairn_backend_at(size_t i) {
-    return i < BACKENDS ? backends[i] : NULL;
+    return i < BACKENDS_MAX ? atomic_load_explicit(&backends[i], memory_order_acquire)
+                            : NULL;
 }
 
 const struct cairn_backend *cairn_backend_find(struct cairn_slice name) {
-    for (size_t i = 0; i < BACKENDS; i++)
-        if (cairn_slice_equal(cairn_slice_of(backends[i]->name), name))
-            return backends[i];
+    const struct cairn_backend *backend;
+    for (size_t i = 0; (backend = cairn_backend_at(i)); i++)
+        if (cairn_slice_equal(cairn_slice_of(backend->name), name))
+            return backend;
     return NULL;
 }
+
+/* -- Registering ------------------------------------------------------------------- */
+
+/* A scheme as URLs have it (RFC 3986, section 3.1), in lower case. */
+static bool is_scheme(const char *name) {
+    if (!name || *name < 'a' || *name > 'z')
+        return false;
+    for (; *name; name++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789+-.", *name))
+            return false;
+    return true;
+}
+
+/* What every store needs; the rest may be NULL, see backend.h. */
+static enum cairn_status check_backend(const struct cairn_backend *backend,
+                                       struct cairn_error *error) {
+    if (!is_scheme(backend->name) || strlen(backend->name) > CAIRN_BACKEND_NAME_MAX)
+        return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                          "a backend's name is 1 to %d lower-case letters, digits, "
+                          "'+', '-' and '.', and begins with a letter: not '%.40s'",
+                          CAIRN_BACKEND_NAME_MAX, backend->name ? backend->name : "");
+    if (!backend->summary || !backend->options)
+        return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                          "the backend '%s' has no summary or no list of options",
+                          backend->name);
+    if (!backend->open || !backend->close || !backend->get || !backend->apply ||
+        !backend->scan || !backend->scan_next || !backend->scan_close ||
+        !backend->reset)
+        return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                          "the backend '%s' lacks one of open, close, get, apply, "
+                          "scan, scan_next, scan_close, reset",
+                          backend->name);
+    if (!backend->chunk_bytes &&
+        (!backend->stage || !backend->stage_append || !backend->stage_discard))
+        return cairn_fail(
+            error, CAIRN_INVALID_ARGUMENT,
+            "the backend '%s' takes values in one piece, but lacks one of "
+            "stage, stage_append, stage_discard",
+            backend->name);
+    if (!backend->snapshot != !backend->snapshot_release)
+        return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                          "the backend '%s' has one of snapshot and snapshot_release",
+                          backend->name);
+    return CAIRN_OK;
+}
+
+/* With the lock held. */
+static enum cairn_status add(const struct cairn_backend *backend,
+                             struct cairn_error *error) {
+    const struct cairn_backend *there =
+        cairn_backend_find(cairn_slice_of(backend->name));
+    if (there == backend)
+        return CAIRN_OK;
+    if (there)
+        return cairn_fail(error, CAIRN_CONFLICT,
+                          "there is another backend of the name '%s' already",
+                          backend->name);
+    for (size_t i = 0; i < BACKENDS_MAX; i++) {
+        if (cairn_backend_at(i))
+            continue;
+        atomic_store_explicit(&backends[i], backend, memory_order_release);
+        return CAIRN_OK;
+    }
+    return cairn_fail(error, CAIRN_LIMIT,
+                      "there are %d backends already, no room for "
+                      "'%s'",
+                      BACKENDS_MAX, backend->name);
+}
+
+enum cairn_status cairn_backend_register(const struct cairn_backend *backend,
+                                         struct cairn_error *error) {
+    enum cairn_status status = check_backend(backend, error);
+    if (status)
+        return status;
+    pthread_mutex_lock(&register_lock);
+    status = add(backend, error);
+    pthread_mutex_unlock(&register_lock);
+    return status;
+}
+
+/* -- URLs -------------------------------------------------------------------------- */
 
 static int hex(char digit) {
     if (digit >= '0' && digit <= '9')
@@ -73,10 +164,11 @@ static enum cairn_status split(char *query, size_t size, struct cairn_setting *s
 
 static enum cairn_status unknown_backend(struct cairn_slice url,
                                          struct cairn_error *error) {
-    char known[128] = "";
-    for (size_t i = 0; i < BACKENDS; i++) {
+    char known[200] = "";
+    const struct cairn_backend *backend;
+    for (size_t i = 0; (backend = cairn_backend_at(i)); i++) {
         strncat(known, i ? ", " : "", sizeof known - strlen(known) - 1);
-        strncat(known, backends[i]->name, sizeof known - strlen(known) - 1);
+        strncat(known, backend->name, sizeof known - strlen(known) - 1);
     }
     return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
                       "'%.*s' is no store's URL: it does not begin with one of %s "

@@ -1,5 +1,11 @@
 /* lua_module.c -- `require "cairn"`: the module's functions, and opening stores. */
+#include "lua_cache.h"
+#include "lua_chain.h"
+#include "lua_context.h"
 #include "lua_store.h"
+#include "lua_structured.h"
+#include "lua_value.h"
+#include "policy_host.h"
 
 #include <fcntl.h>
 #include <lualib.h>
@@ -124,13 +130,21 @@ static int now(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"backends", cairn_lua_backends},
+    {"chain", cairn_lua_chain},
+    {"clock", cairn_lua_clock},
     {"decode", cairn_lua_decode},
     {"encode", cairn_lua_encode},
+    {"from_json", cairn_lua_from_json},
     {"import", cairn_lua_import},
     {"normalize", cairn_lua_normalize},
     {"now", now},
     {"open", cairn_lua_open},
+    {"parse_structured", cairn_lua_parse_structured},
+    {"policies", cairn_lua_policies},
     {"segments", cairn_lua_segments},
+    {"serialize_structured", cairn_lua_serialize_structured},
+    {"signature_base", cairn_lua_signature_base},
+    {"to_json", cairn_lua_to_json},
     {NULL, NULL},
 };
 
@@ -180,11 +194,18 @@ int luaopen_cairn(lua_State *L) {
     luaL_checkversion(L);
     cairn_lua_init_store(L);
     cairn_lua_init_batch(L);
+    cairn_lua_init_chain(L);
+    cairn_lua_init_clock(L);
     cairn_lua_init_list(L);
+    cairn_lua_init_policies(L);
     cairn_lua_init_writer(L);
     luaL_newlib(L, functions);
+    cairn_lua_init_value(L);
+    cairn_lua_init_message(L);
+    cairn_lua_init_cache(L);
     lua_pushliteral(L, CAIRN_VERSION);
     lua_setfield(L, -2, "version");
     run_defaults(L);
+    cairn_lua_keep_default_policies(L);
     return 1;
 }

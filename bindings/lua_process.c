@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -93,6 +94,15 @@ static int process_make_directory(lua_State *L) {
     return luaL_fileresult(L, mkdir(path, mode) == 0 || errno == EEXIST, path);
 }
 
+/* pause(ms): a signal ends it early. */
+static int process_pause(lua_State *L) {
+    lua_Integer ms = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, ms >= 0, 1, "not negative");
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
+    return 0;
+}
+
 /* real_path(path): the file that is meant, links followed; nil if nothing is there. */
 static int process_real_path(lua_State *L) {
     const char *path = luaL_checkstring(L, 1);
@@ -118,6 +128,7 @@ static const luaL_Reg functions[] = {
     {"copy_mode", process_copy_mode},
     {"kind", process_kind},
     {"make_directory", process_make_directory},
+    {"pause", process_pause},
     {"real_path", process_real_path},
     {"set_environment", process_set_environment},
     {NULL, NULL},

@@ -154,8 +154,8 @@ static void set_time(lua_State *L, const char *name, int64_t ms) {
     lua_setfield(L, -2, name);
 }
 
-static int push_stat(lua_State *L, struct cairn_store *store,
-                     const struct cairn_entry *entry) {
+int cairn_lua_push_stat(lua_State *L, struct cairn_store *store,
+                        const struct cairn_entry *entry) {
     struct cairn_error error;
     lua_createtable(L, 0, 8);
     lua_pushstring(L, cairn_lua_kind(entry->kind));
@@ -191,7 +191,7 @@ static int store_stat(lua_State *L) {
         return cairn_lua_fail(L, status, &error);
     held->ref = box->ref;
     cairn_lua_retain(held->ref);
-    int results = push_stat(L, store, &held->view.entry);
+    int results = cairn_lua_push_stat(L, store, &held->view.entry);
     let_go(held);
     return results;
 }

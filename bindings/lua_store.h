@@ -33,6 +33,10 @@ struct lua_operation {
 void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
                      struct lua_operation *out);
 
+/* Pushes the table that stat gives, or nil, message, code; how many. */
+int cairn_lua_push_stat(lua_State *L, struct cairn_store *store,
+                        const struct cairn_entry *entry);
+
 int cairn_lua_batch(lua_State *L);       /* store:batch(fill, options) */
 int cairn_lua_transaction(lua_State *L); /* store:transaction(body, options) */
 int cairn_lua_list(lua_State *L);        /* store:list(path, options) */

@@ -21,12 +21,15 @@ void policy_host_release(struct policy_host *host); /* NULL is fine */
 /* The host of the cairn.Policies object at `index`; raises if it is none or closed. */
 struct policy_host *cairn_lua_checkpolicies(lua_State *L, int index);
 
-/* Pushes a cairn.Policies object for the options in the table (or directory, or
- * nothing) at `index`, as cairn.policies does: the object, or nil, message, code.
- * Returns how many. */
+/* cairn.policies: a cairn.Policies object for the options in the table (or directory,
+ * or nothing) at 1, or nil, message, code. A lua_CFunction. */
 int cairn_lua_policies(lua_State *L);
 
-/* Makes the metatables. */
+/* Keeps `default_policies` of the module at the top of the stack, to be asked where no
+ * directory is given. */
+void cairn_lua_keep_default_policies(lua_State *L);
+
+/* Makes the metatables, and the methods that are Lua. */
 void cairn_lua_init_policies(lua_State *L);
 
 #endif

@@ -27,6 +27,9 @@ struct sandbox;
 struct sandbox *sandbox_new(const struct sandbox_limits *limits); /* NULL: no memory */
 void sandbox_free(struct sandbox *sandbox);                       /* NULL is fine */
 
+/* Another limit for the calls to come, and for loading. */
+void sandbox_set_wall(struct sandbox *sandbox, int64_t wall_ms);
+
 /* The state, to push arguments and read results. Pushing allocates within the memory
  * limit: do it in a function given to sandbox_protect. */
 lua_State *sandbox_state(struct sandbox *sandbox);

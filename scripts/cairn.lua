@@ -34,16 +34,17 @@ end
 local function prepare(options)
   output.quiet = options.quiet or false
   if options.quiet then access.make_quietly() end
-  if not options.store then return end
+  -- By the environment, so that programs a script starts use the same.
   if options.store == "" then failure.usage("--store needs a URL") end
-  -- By the environment, so that programs a script starts use the same store.
-  process.set_environment("CAIRN_STORE", options.store)
+  if options.store then process.set_environment("CAIRN_STORE", options.store) end
+  if options.policies == "" then failure.usage("--policies needs a directory") end
+  if options.policies then process.set_environment("CAIRN_POLICIES", options.policies) end
 end
 
 local function obey(words, called)
   output.as_json = asks_for_json(words)
   local line = arguments.parse(words)
-  called.command = line.command and line.command.name
+  called.command = line.command and line.command.title
   output.as_json = line.options.json or false
   prepare(line.options)
   if line.options.version then
@@ -53,7 +54,8 @@ local function obey(words, called)
       output.write("cairn ", cairn.version, "\n")
     end
   elseif line.options.help then
-    output.write(line.command and arguments.help(line.command) or arguments.overview())
+    local command = line.command or line.group
+    output.write(command and arguments.help(command) or arguments.overview())
   elseif not line.command then
     io.stderr:write(arguments.overview())
     return MISUSED

@@ -99,6 +99,23 @@ describe("the example", function()
     local again = run(directory, "files", "rocksdb:./store", tree)
     has(again, "new contents: 0 files, 0 bytes", "all 4 files read back equal")
   end)
+
+  it("policy_under_load fails no call, whatever is done to the policy", function()
+    local out = run(directory, "policy_under_load")
+    local chapters, fine = select(2, out:gsub("\n    %d+ calls, ", "")),
+      select(2, out:gsub("\n    %d+ calls, 0 failed; ", ""))
+    assert.equal(8, chapters)
+    assert.equal(8, fine, out)
+    has(out, "cache_control.lua:6: there is no global 'store'",
+      'cache_control.lua:6: example "and kept": store is false, not true',
+      "cache_control.lua:4: over its limit of 100000 steps",
+      "cache_control.lua:4: over its limit of 131072 bytes of memory",
+      "candidate.txt:4: attempt to index a nil value", "which is the good edit: true")
+    assert.matches("ms  returned  %x+  %d+ of its %d+ calls failed", out)
+    -- A hundred, unless the new version came between the look-up and the keeping of a page.
+    local misses = tonumber(out:match("a good edit.-hits %d+, misses (%d+), .-ms  loaded "))
+    assert.is_true(misses >= 99 and misses <= 100, out)
+  end)
 end)
 
 -- -- packages.lua, against a reckoning of its own -------------------------------------------------

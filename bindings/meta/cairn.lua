@@ -72,6 +72,22 @@ function cairn.open(where) end
 ---@return cairn.code? code
 function cairn.default_store() end
 
+--- What `cairn.cache()` takes when it is given nothing, and who named its store: `store` says
+--- where one is, or `stores` where several are. `cache` in cairn.conf.lua may hold budget,
+--- cache_control, hashpath, heuristics, ids, queue, store_scope, stores; CAIRN_STORE goes over
+--- `stores`.
+---@return cairn.CacheOptions? options
+---@return string origin or message
+---@return cairn.code? code
+function cairn.default_cache() end
+
+--- What `cairn.policies()` takes when it is given nothing, and who named the directory: CAIRN_POLICIES,
+--- then `policies` in cairn.conf.lua (`use` is from there too), then $XDG_CONFIG_HOME/cairn/policies.
+---@return cairn.PoliciesOptions? options
+---@return string origin or message
+---@return cairn.code? code
+function cairn.default_policies() end
+
 ---@class cairn.StoreOptions
 ---@field backend "memory"|"fs"|"rocksdb"
 ---@field path? string directory; not for memory
@@ -509,7 +525,8 @@ function cairn.from_http(form) end
 function cairn.id_base(message, options) end
 
 --- JSON to a value and back; what JSON lacks is `{"$base64": ...}`, `{"$atom": ...}`,
---- `{"$integer": ...}`, and `{"$message": {...}}` for a message with one such key itself.
+--- `{"$integer": ...}`, `{"$message": {...}}` for a message with one such key itself, and
+--- `{"$pairs": [[key, value], ...]}` for one with keys that are not UTF-8 or hold a NUL.
 ---@param text string
 ---@return cairn.value? value
 ---@return string? message
@@ -1048,9 +1065,10 @@ function Policies:trace(file) end
 ---@field decisions integer
 ---@field different integer
 ---@field differences { line: integer, facts: table, was: table, would_be: table|string }[] the first hundred
----@field live table<string, integer> hits, misses, bypasses, stored, stored_bytes, hit_bytes, stores_asked
+---@field live table<string, integer> hits (`stale` of them no longer fresh), misses, bypasses, stored, stored_bytes, hit_bytes: of the calls gone through again with a cache that begins empty; stores_asked
 ---@field candidate table<string, integer>
----@field errors integer
+---@field errors integer decisions at which the candidate failed
+---@field dropped integer decisions that the trace says it lacks
 
 --- Replays a trace on a candidate and on the policy in use.
 ---@param file string the candidate

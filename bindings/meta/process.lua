@@ -40,4 +40,8 @@ function process.make_directory(path, mode) end
 ---@return string? message
 function process.set_environment(name, value) end
 
+--- A signal ends it early.
+---@param ms integer
+function process.pause(ms) end
+
 return process

@@ -19,18 +19,28 @@ uint64_t bench_random(uint64_t bound) {
     return mix(0x5eed0000 + state++) % bound;
 }
 
-struct bench_key bench_key_of(const char *prefix, uint64_t kind, uint64_t i) {
+/* Characters of base64url, which `seed` stands for. */
+static void spell(uint64_t seed, char *out, size_t size) {
     static const char digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    struct bench_key key = {.size = strlen(prefix)};
-    memcpy(key.bytes, prefix, key.size);
-    uint64_t seed = mix(mix(kind) ^ i), bits = 0;
-    for (size_t at = 0; at < BENCH_NAME_SIZE; at++, bits >>= 6) {
+    uint64_t bits = 0;
+    for (size_t at = 0; at < size; at++, bits >>= 6) {
         if (at % 10 == 0) /* ten digits to a word */
             bits = mix(seed + at);
-        key.bytes[key.size++] = digits[bits & 63];
+        out[at] = digits[bits & 63];
     }
+}
+
+struct bench_key bench_key_of(const char *prefix, uint64_t kind, uint64_t i) {
+    struct bench_key key = {.size = strlen(prefix)};
+    memcpy(key.bytes, prefix, key.size);
+    spell(mix(mix(kind) ^ i), key.bytes + key.size, BENCH_NAME_SIZE);
+    key.size += BENCH_NAME_SIZE;
     return key;
+}
+
+void bench_text_of(uint64_t i, char out[BENCH_TEXT_SIZE]) {
+    spell(mix(mix(BENCH_TEXTS) ^ i), out, BENCH_TEXT_SIZE);
 }
 
 void bench_value_of(uint64_t i, char out[BENCH_VALUE_SIZE]) {

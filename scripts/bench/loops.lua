@@ -21,4 +21,111 @@ function loops.read(store, paths)
   end
 end
 
+-- -- Messages ----------------------------------------------------------------------------
+
+--- The policies of a directory over the shipped ones.
+---@param directory string
+---@return cairn.Policies
+function loops.policies(directory)
+  return assert(cairn.policies { directory = directory })
+end
+
+--- The same, but its files are loaded when `reload` is called only.
+---@param directory string
+---@return cairn.Policies
+function loops.policies_unwatched(directory)
+  return assert(cairn.policies { directory = directory, watch = false })
+end
+
+---@param policies cairn.Policies
+---@param name string
+---@return string source
+function loops.source(policies, name)
+  return assert(policies:show(name))
+end
+
+---@param policies cairn.Policies
+---@param name string
+function loops.reload(policies, name)
+  assert(policies:reload(name))
+end
+
+--- A cache over a store as a user has it.
+---@param url string
+---@param policies cairn.Policies
+---@return cairn.Cache
+function loops.cache(url, policies)
+  return assert(cairn.cache { store = url, policies = policies })
+end
+
+--- Writes each message.
+---@param cache cairn.Cache
+---@param messages table[]
+function loops.write_messages(cache, messages)
+  for i = 1, #messages do
+    local id, message = cache:write(messages[i])
+    if not id then error(message) end
+  end
+end
+
+--- Reads the message at each id.
+---@param cache cairn.Cache
+---@param ids string[]
+function loops.read_messages(cache, ids)
+  for i = 1, #ids do
+    local message = cache:read(ids[i])
+    if not message then error("there is no message at " .. ids[i]) end
+  end
+end
+
+-- -- Results -----------------------------------------------------------------------------
+
+--- A cache with a tier in memory before a store, which looks up and keeps everything.
+---@param url string
+---@param policies cairn.Policies
+---@return cairn.Cache
+function loops.tiered(url, policies)
+  return assert(cairn.cache {
+    stores = { { store = "memory:", name = "memory", tier = true }, url },
+    policies = policies, cache_control = "always",
+  })
+end
+
+--- Computes the result of each request and keeps it.
+---@param cache cairn.Cache
+---@param bases string[]
+---@param requests (string|table)[]
+---@param answers string[]
+function loops.compute(cache, bases, requests, answers)
+  for i = 1, #bases do
+    local _, info = cache:resolve(bases[i], requests[i], function() return answers[i] end)
+    if not info.stored then error("the result was not kept") end
+  end
+end
+
+local function never()
+  error("the result should be in the cache")
+end
+
+--- Asks for the result of each request.
+---@param cache cairn.Cache
+---@param bases string[]
+---@param requests (string|table)[]
+function loops.resolve(cache, bases, requests)
+  for i = 1, #bases do
+    local answer, message = cache:resolve(bases[i], requests[i], never)
+    if not answer then error(message) end
+  end
+end
+
+--- Raises unless most of what was found was in the tier.
+---@param cache cairn.Cache
+function loops.check_hits(cache)
+  local members = cache.chain:members()
+  local tier, store = members[1].counts.found, members[2].counts.found
+  if tier < store then
+    error(("the tier answered %d times, the store %d times"):format(tier, store))
+  end
+end
+
 return loops

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <link.h>
 #include <lua.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,8 +17,8 @@
 
 #include "bench.h"
 
-enum library { ROCKSDB, ROCKSDB_AND_LUA, KERNEL };
-enum sense { RATE_AT_LEAST, TIME_AT_MOST, KIB_AT_MOST };
+enum library { ROCKSDB, ROCKSDB_AND_LUA, LUA, CRYPTO, KERNEL };
+enum sense { RATE_AT_LEAST, TIME_AT_MOST, KIB_AT_MOST, MIB_AT_MOST, MS_AT_MOST };
 
 static const struct row {
     const char *id;
@@ -40,6 +41,18 @@ static const struct row {
     {"memory.read.lua", bench_memory_read_lua, RATE_AT_LEAST, 3.5, ROCKSDB_AND_LUA},
     {"fs.read", bench_fs_read, RATE_AT_LEAST, 0.7, KERNEL},
     {"fs.write", bench_fs_write, RATE_AT_LEAST, 0.8, KERNEL},
+    {"message.id", bench_message_id, RATE_AT_LEAST, 0.3, CRYPTO},
+    {"message.write.c", bench_message_write, RATE_AT_LEAST, 0.6, ROCKSDB},
+    {"message.write.lua", bench_message_write_lua, RATE_AT_LEAST, 0.4, ROCKSDB_AND_LUA},
+    {"message.read.c", bench_message_read, RATE_AT_LEAST, 0.8, ROCKSDB},
+    {"message.read.lua", bench_message_read_lua, RATE_AT_LEAST, 0.5, ROCKSDB_AND_LUA},
+    {"resolve.hit.id", bench_resolve_id, RATE_AT_LEAST, 1.2, ROCKSDB_AND_LUA},
+    {"resolve.hit.table", bench_resolve_table, RATE_AT_LEAST, 0.6, ROCKSDB_AND_LUA},
+    {"policy.decide.known", bench_decide_known, TIME_AT_MOST, 20, LUA},
+    {"policy.decide.new", bench_decide_new, TIME_AT_MOST, 100, LUA},
+    {"policy.reload.ms", bench_reload_ms, MS_AT_MOST, 20, LUA},
+    {"policy.reload.stalls", bench_reload_stalls, TIME_AT_MOST, 1.1, LUA},
+    {"policy.reload.growth", bench_reload_growth, MIB_AT_MOST, 1, LUA},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -61,7 +74,7 @@ void bench_check(enum cairn_status status, const struct cairn_error *error,
 }
 
 const char *bench_path(const struct bench *bench, const char *name) {
-    static char paths[16][4096];
+    static char paths[32][4096];
     static size_t used;
     if (used == sizeof paths / sizeof *paths)
         bench_stop("too many places; make room in bench_path");
@@ -106,11 +119,24 @@ static const char *library_name(enum library library) {
         snprintf(text, sizeof text, "%s %s", system.sysname, system.release);
         return text;
     }
+    if (library == LUA)
+        return LUA_RELEASE;
+    if (library == CRYPTO) {
+        snprintf(text, sizeof text, "OpenSSL %s",
+                 OpenSSL_version(OPENSSL_VERSION_STRING));
+        return text;
+    }
     dl_iterate_phdr(find_assertions, &assertions);
     snprintf(text, sizeof text, "rocksdb %s%s%s", ROCKSDB_VERSION, assertions,
              library == ROCKSDB_AND_LUA ? ", " LUA_RELEASE : "");
     return text;
 }
+
+static const char *const units[] = {[RATE_AT_LEAST] = "ratio",
+                                    [TIME_AT_MOST] = "ratio",
+                                    [KIB_AT_MOST] = "KiB",
+                                    [MIB_AT_MOST] = "MiB",
+                                    [MS_AT_MOST] = "ms"};
 
 /* -- Printing --------------------------------------------------------------------- */
 
@@ -136,9 +162,8 @@ static void print_json(const struct row *row, struct bench_result *result) {
     struct figure figure = judge(row, result);
     printf("{\"id\":\"%s\",\"value\":%.4g,\"unit\":\"%s\",\"spread\":[%.4g,%.4g],"
            "\"n\":%zu,\"bar\":\"%s %g\",\"holds\":%s,\"library\":\"%s\"}\n",
-           row->id, figure.value, row->sense == KIB_AT_MOST ? "KiB" : "ratio",
-           figure.least, figure.most, result->operations,
-           row->sense == RATE_AT_LEAST ? ">=" : "<=", row->bar,
+           row->id, figure.value, units[row->sense], figure.least, figure.most,
+           result->operations, row->sense == RATE_AT_LEAST ? ">=" : "<=", row->bar,
            figure.holds ? "true" : "false", library_name(row->library));
 }
 
@@ -149,7 +174,7 @@ static void print_text(const struct row *row, struct bench_result *result) {
            row->sense == RATE_AT_LEAST ? ">=" : "<=", row->bar,
            figure.holds ? "holds" : "MISSES");
     if (result->note)
-        printf("%s%s", row->sense == KIB_AT_MOST ? "KiB: " : "", result->note);
+        printf("%s: %s", units[row->sense], result->note);
     else
         printf("raw %.0f ns, cairn %.0f ns", result->nanoseconds[BENCH_RAW],
                result->nanoseconds[BENCH_CAIRN]);

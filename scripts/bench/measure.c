@@ -1,13 +1,24 @@
 /* measure.c -- two sides taking turns, and the middle of what they needed. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench.h"
 
-static double now(void) {
+double bench_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+size_t bench_resident(void) {
+    size_t total, pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%zu %zu", &total, &pages) != 2)
+        bench_stop("cannot read /proc/self/statm");
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static int by_size(const void *a, const void *b) {
@@ -26,9 +37,9 @@ double bench_round(const struct bench_plan *plan, struct bench_batch *batch,
         plan->fill(plan->arg, batch);
     for (unsigned i = 0; i < 2; i++) {
         unsigned side = (turn + i) % 2;
-        double start = now();
+        double start = bench_now();
         plan->work[side](plan->arg, batch);
-        seconds[side] = now() - start;
+        seconds[side] = bench_now() - start;
     }
     return seconds[BENCH_CAIRN] / seconds[BENCH_RAW];
 }

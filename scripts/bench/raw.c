@@ -125,18 +125,25 @@ void bench_raw_miss(struct bench_raw *raw, const struct bench_key *keys, size_t 
     }
 }
 
-void bench_raw_put(struct bench_raw *raw, const struct bench_batch *batch) {
-    const struct bench_key *keys = batch->keys[BENCH_RAW];
-    for (size_t i = 0; i < batch->count; i++) {
-        char *message = NULL;
-        rocksdb_put(raw->db, raw->write, keys[i].bytes, keys[i].size, batch->values[i],
-                    BENCH_VALUE_SIZE, &message);
-        check(message, "put a value");
-    }
+static void put(struct bench_raw *raw, const struct bench_key *key, const char *value,
+                size_t size) {
+    char *message = NULL;
+    rocksdb_put(raw->db, raw->write, key->bytes, key->size, value, size, &message);
+    check(message, "put a value");
 }
 
-/* -- Whether both sides have the same options -----------------------------------------
- */
+void bench_raw_put(struct bench_raw *raw, const struct bench_batch *batch) {
+    for (size_t i = 0; i < batch->count; i++)
+        put(raw, &batch->keys[BENCH_RAW][i], batch->values[i], BENCH_VALUE_SIZE);
+}
+
+void bench_raw_put_entries(struct bench_raw *raw, const struct bench_entry *entries,
+                           size_t count) {
+    for (size_t i = 0; i < count; i++)
+        put(raw, &entries[i].key, entries[i].bytes, entries[i].size);
+}
+
+/* -- Whether both sides have the same options ------------------------------------- */
 
 /* Opens the newest of a database's OPTIONS files: their names end in growing numbers.
  */

@@ -37,5 +37,7 @@ void bench_raw_fill_links(struct bench_raw *raw, size_t from, size_t to);
 void bench_raw_get(struct bench_raw *raw, const struct bench_key *keys, size_t count);
 void bench_raw_miss(struct bench_raw *raw, const struct bench_key *keys, size_t count);
 void bench_raw_put(struct bench_raw *raw, const struct bench_batch *batch);
+void bench_raw_put_entries(struct bench_raw *raw, const struct bench_entry *entries,
+                           size_t count);
 
 #endif

@@ -1,8 +1,6 @@
 /* row_list.c -- listing a large group, against an iterator over the same keys; and the
  * memory that takes. */
 #include <malloc.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "raw.h"
 
@@ -34,16 +32,6 @@ static void raw_list(void *arg, const struct bench_batch *batch) {
     rocksdb_readoptions_destroy(read);
 }
 
-/* Bytes of the program that are in memory. */
-static size_t resident(void) {
-    size_t total, pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%zu %zu", &total, &pages) != 2)
-        bench_stop("cannot read /proc/self/statm");
-    fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* Lists the group; looks `looks` times on the way at how much memory is in use and
  * returns the most. */
 static size_t list(const struct listing *listing, size_t looks) {
@@ -59,7 +47,7 @@ static size_t list(const struct listing *listing, size_t looks) {
         if (item.name.size != BENCH_NAME_SIZE || item.kind != CAIRN_RAW)
             bench_stop("cairn lists another name than was written");
         if (looks && seen % step == 0) {
-            size_t bytes = resident();
+            size_t bytes = bench_resident();
             most = bytes > most ? bytes : most;
         }
         seen++;
@@ -93,7 +81,7 @@ void bench_list_memory(const struct bench *bench, struct bench_result *result) {
     result->count = bench->repeats;
     for (unsigned i = 0; i < bench->repeats; i++) {
         malloc_trim(0);
-        size_t before = resident(), most = list(&listing, 200);
+        size_t before = bench_resident(), most = list(&listing, 200);
         result->ratios[i] = most > before ? (double)(most - before) / 1024 : 0;
     }
     result->operations = bench->repeats * bench->entries;

@@ -1,49 +1,24 @@
 /* row_lua.c -- reads from Lua, against a RocksDB get in C.
  *
- * The Lua state lives in this process, so that both sides take turns as elsewhere. The
- * paths of a round are strings before its clock starts. The collector is left alone:
- * its work goes with what is allocated, so the loop pays for what the loop allocates.
- */
-#include <lualib.h>
-
-#include "loops_lua.h"
+ * The paths of a round are strings before its clock starts. The collector is left
+ * alone: its work goes with what is allocated, so the loop pays for what the loop
+ * allocates. */
 #include "lua_store.h"
 #include "raw.h"
-
-int luaopen_cairn(lua_State *L);
+#include "script.h"
 
 /* Short rounds: what a script holds while it reads should not be the keys of a
  * benchmark. */
 enum { OPERATIONS = 2000, ROUNDS = 200 };
 
 /* On the stack of L: the loops, the store, and during a round its paths. */
-enum { LOOPS = 1, STORE = 2, PATHS = 3 };
+enum { STORE = BENCH_LOOPS + 1, PATHS };
 
 struct script {
     const struct bench *bench;
     struct bench_raw *raw;
     lua_State *L;
 };
-
-static void call(lua_State *L, int arguments, int results) {
-    if (lua_pcall(L, arguments, results, 0) != LUA_OK)
-        bench_stop("%s", lua_tostring(L, -1));
-}
-
-/* With nothing but the loops on its stack. */
-static lua_State *open_state(void) {
-    lua_State *L = luaL_newstate();
-    if (!L)
-        bench_stop("no memory for a Lua state");
-    luaL_openlibs(L);
-    luaL_requiref(L, "cairn", luaopen_cairn, 0);
-    lua_settop(L, 0);
-    if (luaL_loadbuffer(L, (const char *)loops_lua, sizeof loops_lua - 1,
-                        "@scripts/bench/loops.lua"))
-        bench_stop("%s", lua_tostring(L, -1));
-    call(L, 0, 1);
-    return L;
-}
 
 static void fill(void *arg, struct bench_batch *batch) {
     const struct script *script = arg;
@@ -67,10 +42,10 @@ static void lua_read(void *arg, const struct bench_batch *batch) {
     const struct script *script = arg;
     lua_State *L = script->L;
     (void)batch;
-    lua_getfield(L, LOOPS, "read");
+    bench_script_loop(L, "read");
     lua_pushvalue(L, STORE);
     lua_pushvalue(L, PATHS);
-    call(L, 2, 0);
+    bench_script_call(L, 2, 0);
 }
 
 static void measure(struct script *script, struct bench_result *result) {
@@ -80,10 +55,10 @@ static void measure(struct script *script, struct bench_result *result) {
 
 void bench_read_lua(const struct bench *bench, struct bench_result *result) {
     const struct bench_stores *stores = bench_filled(bench);
-    struct script script = {bench, stores->raw, open_state()};
-    lua_getfield(script.L, LOOPS, "open");
+    struct script script = {bench, stores->raw, bench_script_open()};
+    bench_script_loop(script.L, "open");
     lua_pushstring(script.L, stores->url);
-    call(script.L, 1, 1);
+    bench_script_call(script.L, 1, 1);
     measure(&script, result);
     lua_close(script.L);
 }
@@ -91,7 +66,7 @@ void bench_read_lua(const struct bench *bench, struct bench_result *result) {
 /* The tier that the row in C reads, lent to Lua: one that Lua had filled would lie
  * among the holes of Lua's own heap. */
 void bench_memory_read_lua(const struct bench *bench, struct bench_result *result) {
-    struct script script = {bench, bench_filled(bench)->raw, open_state()};
+    struct script script = {bench, bench_filled(bench)->raw, bench_script_open()};
     struct store_ref *ref = cairn_lua_newstore(script.L);
     ref->store = bench_memory(bench);
     measure(&script, result);

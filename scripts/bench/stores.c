@@ -10,7 +10,7 @@
 
 enum { BATCH = 100 };
 
-static struct bench_stores filled, linked, fresh;
+static struct bench_stores filled, linked, messages, fresh;
 static struct cairn_store *memory;
 
 static struct cairn_store *open_store(const char *url) {
@@ -126,6 +126,37 @@ const struct bench_stores *bench_linked(const struct bench *bench) {
     return &linked;
 }
 
+static void fill_messages(struct cairn_store *store, struct bench_raw *raw,
+                          const struct bench *bench) {
+    struct bench_cache cache;
+    struct bench_message message;
+    struct bench_entry entry;
+    bench_cache_open(bench, store, &cache);
+    for (size_t i = 0; i < bench->entries; i++) {
+        bench_message_of(i, &message);
+        bench_entry_of(&message, &entry);
+        bench_cache_write(&cache, &message, &entry);
+        bench_raw_put_entries(raw, &entry, 1);
+    }
+    bench_cache_compare(store, &entry);
+    bench_cache_close(&cache);
+}
+
+const struct bench_stores *bench_messages(const struct bench *bench) {
+    if (messages.store)
+        return &messages;
+    const char *path = bench_path(bench, "messages"),
+               *raw_path = bench_path(bench, "raw-messages");
+    messages.url = url_of(path);
+    struct cairn_store *store = open_store(messages.url);
+    struct bench_raw *raw = bench_raw_open(raw_path);
+    fill_messages(store, raw, bench);
+    cairn_store_close(store);
+    bench_raw_close(raw);
+    reopen(&messages, path, raw_path);
+    return &messages;
+}
+
 const struct bench_stores *bench_fresh(const struct bench *bench) {
     if (fresh.store)
         return &fresh;
@@ -150,12 +181,15 @@ struct cairn_store *bench_memory(const struct bench *bench) {
 void bench_stores_close(void) {
     bench_raw_close(filled.raw);
     bench_raw_close(linked.raw);
+    bench_raw_close(messages.raw);
     bench_raw_close(fresh.raw);
     cairn_store_close(filled.store);
     cairn_store_close(linked.store);
+    cairn_store_close(messages.store);
     cairn_store_close(fresh.store);
     cairn_store_close(memory);
     free(filled.url);
     free(linked.url);
+    free(messages.url);
     free(fresh.url);
 }

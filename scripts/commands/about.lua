@@ -11,9 +11,10 @@ local about = {}
 
 ---@param line cairn.program.Line
 function about.help(line)
-  local name = line.operands[1]
+  local name, second = table.unpack(line.operands)
   if not name then return output.write(arguments.overview()) end
-  local command = interface.find(name) or failure.usage("unknown command '%s'", name)
+  local command = interface.find(name, second)
+    or failure.usage("unknown command '%s'", table.concat(line.operands, " "))
   output.write(arguments.help(command))
 end
 

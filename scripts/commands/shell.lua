@@ -10,6 +10,8 @@ local script = require "cairn.program.commands.script"
 local access = require "cairn.program.access"
 local terminal = require "cairn.terminal"
 
+local check = failure.check
+
 local shell = {}
 
 local PRIVATE = tonumber("700", 8) -- the mode of folders we make
@@ -132,9 +134,30 @@ local function obey()
   end
 end
 
+-- `cache` is opened when its name is first met: most sessions are about paths.
+local function offer_cache(store)
+  local function open()
+    local options = check(cairn.default_cache())
+    if not options.stores then options.store = store end
+    local cache = check(cairn.cache(options))
+    rawset(_G, "cache", cache)
+    return cache
+  end
+  completion.lazy.cache = open
+  setmetatable(_G, {
+    __index = function(_, name)
+      if name ~= "cache" then return nil end
+      local ok, cache = pcall(open)
+      if not ok then error(failure.is(cache) and cache.message or cache, 2) end
+      return cache
+    end,
+  })
+end
+
 function shell.shell()
   local store <close> = access.open_to_write()
   _G.cairn, _G.store = cairn, store -- luacheck: globals cairn store
+  offer_cache(store)
   script.initialize()
   if terminal.is_terminal(0) and terminal.is_terminal(1) then return converse(store) end
   return obey()

@@ -10,6 +10,7 @@ local arguments = {}
 
 ---@class cairn.program.Line
 ---@field command? cairn.program.Command nil: none was named
+---@field group? cairn.program.Command the group it is of
 ---@field operands string[]
 ---@field options table<string, string|boolean|string[]> by long name
 ---@field rest integer index in arg of the script of `cairn run`
@@ -24,7 +25,8 @@ local function find_option(line, key, value)
 end
 
 local function hint(line)
-  return line.command and "; see cairn " .. line.command.name .. " --help" or "; see cairn --help"
+  local command = line.command or line.group
+  return command and "; see cairn " .. command.title .. " --help" or "; see cairn --help"
 end
 
 local function need_option(line, key, value, written)
@@ -77,9 +79,14 @@ local function read_short(line, words, i)
   return 1
 end
 
+-- The first word names a command, or a group of them: then the second one does.
 local function take_command(line, name)
-  line.command = interface.find(name)
-  if not line.command then failure.usage("unknown command '%s'; see cairn --help", name) end
+  local group = line.group
+  local command = interface.find(group and group.name or name, group and name)
+  if not command then
+    failure.usage("unknown command '%s%s'%s", group and group.name .. " " or "", name, hint(line))
+  end
+  line[command.commands and "group" or "command"] = command
 end
 
 local function check_operands(line)
@@ -119,7 +126,9 @@ function arguments.parse(words)
     end
   end
   local explains = line.options.help or line.options.version
-  if line.command and not explains then check_operands(line) end
+  if explains then return line end
+  if line.command then check_operands(line) end
+  if line.group and not line.command then failure.usage("COMMAND is missing%s", hint(line)) end
   return line
 end
 
@@ -145,16 +154,28 @@ end
 ---@param command cairn.program.Command
 ---@return string
 function arguments.usage_line(command)
-  local words = { "cairn", command.name }
+  local words = { "cairn", command.title }
   if #command.options > 0 then words[#words + 1] = "[OPTION...]" end
   if command.operands ~= "" then words[#words + 1] = command.operands end
   return table.concat(words, " ")
+end
+
+local function command_lines(commands, lines)
+  for _, command in ipairs(commands) do
+    local left = command.name .. (command.operands ~= "" and " " .. command.operands or "")
+    lines[#lines + 1] = ("  %-28s %s"):format(left, command.summary)
+  end
 end
 
 ---@param command cairn.program.Command
 ---@return string
 function arguments.help(command)
   local lines = { "Usage: " .. arguments.usage_line(command), "", command.details, "" }
+  if command.commands then
+    lines[#lines + 1] = "Commands:"
+    command_lines(command.commands, lines)
+    lines[#lines + 1] = ""
+  end
   if #command.options > 0 then
     lines[#lines + 1] = "Options:"
     option_lines(command.options, lines)
@@ -174,10 +195,7 @@ function arguments.overview()
     "",
     "Commands:",
   }
-  for _, command in ipairs(interface.commands) do
-    local left = command.name .. (command.operands ~= "" and " " .. command.operands or "")
-    lines[#lines + 1] = ("  %-28s %s"):format(left, command.summary)
-  end
+  command_lines(interface.commands, lines)
   lines[#lines + 1] = "\nOptions:"
   option_lines(interface.global_options, lines)
   lines[#lines + 1] = "\n" .. interface.stores

@@ -5,19 +5,26 @@ local output = require "cairn.program.output"
 
 local completion = {}
 
+--- Globals that are made when they are first used, by name: they are offered, and made
+--- when what is in them is asked for.
+---@type table<string, fun(): any>
+completion.lazy = {}
+
 local MOST = 500 -- candidates
 
 local KEYWORDS = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function",
   "goto", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true",
   "until", "while" }
 
--- What indexing would look through: the value if it is a table, then its __index.
+-- What indexing would look through: the value if it is a table, then its __index, or,
+-- where that is a function, what it says that it finds.
 local function tables_behind(value)
   local found = {}
   for _ = 1, 8 do
     if type(value) == "table" then found[#found + 1] = value end
     local metatable = debug.getmetatable(value)
     value = type(metatable) == "table" and rawget(metatable, "__index") or nil
+    if type(value) == "function" then value = rawget(metatable, "__methods") end
     if type(value) ~= "table" then break end
   end
   return found
@@ -30,11 +37,17 @@ local function field(value, name)
   end
 end
 
--- The value of `a.b.c`, as far as it can be told without running anything.
+-- The value of `a.b.c`, as far as it can be told without running anything of the user's.
 local function value_of(expression)
   local value = _G
   for name in expression:gmatch("[^.]+") do
-    value = field(value, name)
+    local lazy = value == _G and rawget(_G, name) == nil and completion.lazy[name]
+    if lazy then
+      local ok, made = pcall(lazy)
+      value = ok and made or nil
+    else
+      value = field(value, name)
+    end
     if value == nil then return nil end
   end
   return value
@@ -67,6 +80,9 @@ local function complete_name(word)
     return sorted(found, object .. mark)
   end
   names_in(_G, word, false, found)
+  for name in pairs(completion.lazy) do
+    if name:sub(1, #word) == word then found[name] = true end
+  end
   for _, keyword in ipairs(KEYWORDS) do
     if keyword:sub(1, #word) == word then found[keyword] = true end
   end
@@ -77,11 +93,16 @@ local function is_group(store, path, kind)
   return kind == "composite" or kind == "link" and store:type(path) == "composite"
 end
 
+local function is_cache(value)
+  return type(value) == "userdata" and type(field(value, "read_resolved")) == "function"
+end
+
 local function complete_path(store, partial)
   local group, prefix = partial:match("^(.*/)([^/]*)$")
   group, prefix = group or "", prefix or partial
   local paths = {}
-  for name, kind in store:list(group, { from = prefix }) do
+  local names = store:list(group, { from = prefix })
+  for name, kind in names or function() end do
     if name:sub(1, #prefix) ~= prefix or #paths == MOST then break end
     local typeable = output.visible(name) == name and not name:find("[\"'\\]")
     if typeable then
@@ -122,9 +143,10 @@ local function last_call(text)
   return object, rest
 end
 
+-- A store or a chain.
 local function is_store(value)
   return type(value) == "userdata" and type(field(value, "list")) == "function"
-    and type(field(value, "read_at")) == "function"
+    and type(field(value, "stat")) == "function"
 end
 
 ---@param line string
@@ -139,6 +161,7 @@ function completion.complete(line, from, to)
   if partial then
     local store = value_of(object)
     word = partial
+    if is_cache(store) then store = store.chain end
     candidates = is_store(store) and complete_path(store, partial) or {}
   elseif open_string(before) then
     return {}

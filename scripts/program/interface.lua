@@ -12,6 +12,7 @@
 
 ---@class cairn.program.Command
 ---@field name string
+---@field title string set here: "get", "policy show"
 ---@field operands string as in the usage line; "..." at its end: any number
 ---@field least integer operands that must be there
 ---@field summary string
@@ -19,12 +20,16 @@
 ---@field options cairn.program.Option[]
 ---@field module string under cairn.program.commands
 ---@field script? boolean everything after the first operand belongs to a script
+---@field commands? cairn.program.Command[] of a group: `cairn policy show`
+
+local for_caches = require "cairn.program.interface_caches"
 
 local interface = {}
 
 ---@type cairn.program.Option[]
 interface.global_options = {
   { name = "store", value = "URL", meaning = "the store, e.g. rocksdb:./data, fs:/srv/x" },
+  { name = "policies", value = "DIR", meaning = "the user's policies, over the shipped ones" },
   { name = "json", meaning = "results and errors as JSON, one object a line" },
   { name = "quiet", short = "q", meaning = "no progress, no notes; errors are still said" },
   { name = "help", short = "h", meaning = "this help, or that of the command" },
@@ -34,7 +39,9 @@ interface.global_options = {
 interface.stores = [[
 Which store: --store URL; else the environment variable CAIRN_STORE; else `store` in
 cairn.conf.lua (in the current directory, or in ~/.config/cairn); else an embedded RocksDB
-in ./cairn-data, made by the first command that writes.]]
+in ./cairn-data, made by the first command that writes.
+Which policies: the shipped ones, and over them those in --policies DIR; else CAIRN_POLICIES;
+else `policies` in cairn.conf.lua; else ~/.config/cairn/policies.]]
 
 interface.exits = [[
 Exit status: 0 done, 1 failed (the reason is on standard error, its code at the end),
@@ -185,18 +192,38 @@ followed. `cairn import` reads it into any store; times of creation are not carr
     details = "What stands before the colon of a store's URL, and its options behind the `?`.",
   },
   {
-    name = "help", operands = "[COMMAND]", least = 0,
+    name = "help", operands = "[COMMAND [COMMAND]]", least = 0,
     summary = "explain a command", module = "about", options = {},
     details = "The same as `cairn COMMAND --help`.",
   },
 }
 
----@param name string
----@return cairn.program.Command?
-function interface.find(name)
-  for _, command in ipairs(interface.commands) do
+-- Before the two about the program itself.
+for _, command in ipairs(for_caches) do
+  table.insert(interface.commands, #interface.commands - 1, command)
+end
+
+for _, command in ipairs(interface.commands) do
+  command.title = command.name
+  for _, each in ipairs(command.commands or {}) do
+    each.title, each.module = command.name .. " " .. each.name, command.module
+  end
+end
+
+local function named(commands, name)
+  for _, command in ipairs(commands or {}) do
     if command.name == name then return command end
   end
+end
+
+--- A command, or with `second` one of a group.
+---@param name string
+---@param second? string
+---@return cairn.program.Command?
+function interface.find(name, second)
+  local command = named(interface.commands, name)
+  if not second then return command end
+  return command and named(command.commands, second)
 end
 
 return interface

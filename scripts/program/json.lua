@@ -29,6 +29,29 @@ function json.list(values)
   return setmetatable(values, List)
 end
 
+local function by_name(a, b)
+  return tostring(a) < tostring(b)
+end
+
+--- A Lua table as it is: a sequence as a list, others as objects in the order of their
+--- names. An empty one is an object.
+function json.plain(value)
+  if type(value) == "string" then return json.bytes(value) end
+  if type(value) ~= "table" then return value end
+  if #value > 0 then
+    local list = {}
+    for i, item in ipairs(value) do list[i] = json.plain(item) end
+    return json.list(list)
+  end
+  local names, fields = {}, {}
+  for name in next, value do names[#names + 1] = name end
+  table.sort(names, by_name)
+  for _, name in ipairs(names) do
+    fields[#fields + 1], fields[#fields + 2] = tostring(name), json.plain(value[name])
+  end
+  return json.object(fields)
+end
+
 --- A string if it is UTF-8, else {"base64": ...}.
 ---@param bytes string?
 function json.bytes(bytes)

@@ -30,25 +30,26 @@ local function escape_bytes(bytes)
   end))
 end
 
+-- Everything that is not plainly visible goes through `escape`.
+local function escape_invisible(text, escape)
+  if not text:find("[^ -~]") then return text end
+  local parts, i = {}, 1
+  while i <= #text do
+    local length = utf8.len(text, i, i) and utf8.offset(text, 2, i) - i
+    local piece = text:sub(i, i + (length or 1) - 1)
+    local shown = length and not is_invisible(utf8.codepoint(piece))
+    parts[#parts + 1] = shown and piece or escape(piece)
+    i = i + (length or 1)
+  end
+  return table.concat(parts)
+end
+
 --- The name with everything that is not plainly visible as \xNN, and a backslash
 --- doubled, so that no two names look alike.
 ---@param name string bytes
 ---@return string
 function output.visible(name)
-  if not name:find("[^ -~]") and not name:find("\\", 1, true) then return name end
-  local parts, i = {}, 1
-  while i <= #name do
-    local length = utf8.len(name, i, i) and utf8.offset(name, 2, i) - i
-    local piece = name:sub(i, i + (length or 1) - 1)
-    if not length or is_invisible(utf8.codepoint(piece)) then
-      piece = escape_bytes(piece)
-    elseif piece == "\\" then
-      piece = "\\\\"
-    end
-    parts[#parts + 1] = piece
-    i = i + (length or 1)
-  end
-  return table.concat(parts)
+  return escape_invisible(name:gsub("\\", "\\\\"), escape_bytes)
 end
 
 local on_terminal = {}
@@ -61,6 +62,32 @@ end
 --- As it may be shown on standard output.
 function output.name(name)
   return is_terminal(1) and output.visible(name) or name
+end
+
+local function escape_but_tabs(bytes)
+  return bytes == "\t" and bytes or escape_bytes(bytes)
+end
+
+local function escape_for_json(bytes)
+  local code = utf8.len(bytes) and utf8.codepoint(bytes)
+  return code and ("\\u%04x"):format(code) or escape_bytes(bytes)
+end
+
+local function escape_lines(text, escape)
+  if not is_terminal(1) then return text end
+  return (text:gsub("[^\n]+", function(line)
+    return escape_invisible(line, escape)
+  end))
+end
+
+--- Lines of text, as they may be shown on standard output: a backslash is one.
+function output.text(text)
+  return escape_lines(text, escape_but_tabs)
+end
+
+--- JSON, as it may be shown on standard output; means the same.
+function output.json_text(text)
+  return escape_lines(text, escape_for_json)
 end
 
 -- -- Writing -----------------------------------------------------------------------

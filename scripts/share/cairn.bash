@@ -12,6 +12,25 @@ _cairn_paths() {
     compopt -o nospace 2>/dev/null
 }
 
+# The second words of the commands that have some.
+_cairn_groups() {
+    case $1 in
+    msg) echo "put get id verify" ;;
+    policy)
+        echo "list versions show diff rollback reload test try canary promote abandon log decide"
+        ;;
+    explain) echo "read resolve write" ;;
+    esac
+}
+
+# Names of policies.
+_cairn_policies() {
+    local options=()
+    [[ -n $policies ]] && options=(--policies "$policies")
+    COMPREPLY=($(compgen -W "$("$program" "${options[@]}" --json policy list 2>/dev/null |
+        sed -nE 's/^\{"name":"([^"]*)".*/\1/p')" -- "$1"))
+}
+
 _cairn_options() {
     case $1 in
     get) echo "--output --offset --size -o" ;;
@@ -21,14 +40,25 @@ _cairn_options() {
     rm) echo "--recursive -r" ;;
     import) echo "--link-prefix" ;;
     export) echo "--output -o" ;;
+    "msg put") echo "--reference --sync" ;;
+    "msg get") echo "--indent --stored --http --verify --reference" ;;
+    "msg id") echo "--reference --committed --base" ;;
+    "msg verify") echo "--file --reference -f" ;;
+    "policy try") echo "--trace --differences" ;;
+    "policy canary") echo "--share --max-errors --min-calls" ;;
+    "policy log") echo "--follow --lines -f -n" ;;
+    "explain resolve") echo "--cache-control --result --size" ;;
+    "explain write") echo "--size" ;;
+    purge) echo "--prefix --tag --soft" ;;
     esac
 }
 
 _cairn() {
-    local commands="run shell get put ls tree stat ln mkgroup rm import export stores help"
-    local globals="--store --json --quiet --help --version -q -h"
+    local commands="run shell get put ls tree stat ln mkgroup rm import export"
+    commands+=" msg policy explain purge sweep stats stores help"
+    local globals="--store --policies --json --quiet --help --version -q -h"
     local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]}
-    local previous=${COMP_WORDS[COMP_CWORD - 1]} command= store= i
+    local previous=${COMP_WORDS[COMP_CWORD - 1]} command= store= policies= groups= i
     COMPREPLY=()
 
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -41,28 +71,58 @@ _cairn() {
                 ((i += 2))
             done
             ;;
+        --policies) policies=${COMP_WORDS[++i]} ;;
         -*) ;;
-        *) [[ -z $command ]] && command=${COMP_WORDS[i]} ;;
+        *)
+            if [[ -z $command ]]; then
+                command=${COMP_WORDS[i]}
+                groups=$(_cairn_groups "$command")
+            elif [[ -n $groups && $command != *" "* && " $groups " == *" ${COMP_WORDS[i]} "* ]]; then
+                command+=" ${COMP_WORDS[i]}"
+            fi
+            ;;
         esac
     done
 
     case $previous in
-    -o | --output | -f | --file)
+    --policies)
+        COMPREPLY=($(compgen -d -- "$word"))
+        return
+        ;;
+    -f)
+        if [[ $command != "policy log" ]]; then
+            COMPREPLY=($(compgen -f -- "$word"))
+            return
+        fi
+        ;;
+    -o | --output | --file | --trace)
         COMPREPLY=($(compgen -f -- "$word"))
         return
         ;;
     --store | --offset | --size | --expires | --meta | --depth | --link-prefix) return ;;
+    --differences | --share | --max-errors | --min-calls | --lines | -n) return ;;
+    --cache-control | --result) return ;;
     esac
 
     if [[ $word == -* ]]; then
         COMPREPLY=($(compgen -W "$(_cairn_options "$command") $globals" -- "$word"))
     elif [[ -z $command ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
+    elif [[ -n $groups && $command != *" "* ]]; then
+        COMPREPLY=($(compgen -W "$groups" -- "$word"))
     else
         case $command in
-        run | import) COMPREPLY=($(compgen -f -- "$word")) ;;
+        "msg put" | "msg id" | "policy try" | run | import) COMPREPLY=($(compgen -f -- "$word")) ;;
         help) COMPREPLY=($(compgen -W "$commands" -- "$word")) ;;
         get | put | ls | tree | stat | ln | mkgroup | rm | export) _cairn_paths "$word" ;;
+        "msg get" | "msg verify" | explain\ *) _cairn_paths "$word" ;;
+        "policy versions" | "policy show" | "policy diff" | "policy rollback") _cairn_policies "$word" ;;
+        "policy reload" | "policy promote" | "policy abandon" | "policy log") _cairn_policies "$word" ;;
+        "policy decide") COMPREPLY=($(compgen -W "cache_control chain eviction" -- "$word")) ;;
+        "policy test" | "policy canary")
+            _cairn_policies "$word"
+            COMPREPLY+=($(compgen -f -- "$word"))
+            ;;
         esac
     fi
 }

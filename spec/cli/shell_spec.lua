@@ -36,6 +36,10 @@ describe("cairn shell", function()
         [["\x1B[31m\xFF\x00\n\"\\"]] .. "\n" },
       { "has the store open", "store:read('fruit/apple')\n", '"red"\n' },
       { "has the module", "cairn.normalize('//a//b')\n", '"a/b"\n' },
+      { "has a cache over it", "id = cache:write { a = 1 }\ncache:read(id)\nstore:read(id .. '/a')\n",
+        '{ a = 1 }\n"1"\n' },
+      { "has the cache only once", "cache == cache, rawget(_G, 'cache') == cache\n", "true\ttrue\n" },
+      { "has no other names", "nosuch\n", "nil\n" },
       { "shows why not", "store:read('nowhere')\n", "nil\t.*nowhere.*\t\"not_found\"\n" },
     }
     for _, case in ipairs(cases) do
@@ -82,6 +86,16 @@ describe("cairn shell", function()
       local text = terminal:await("read_at")
       assert.matches("reset", text, 1, true)
       assert.matches("resolve", text, 1, true)
+    end)
+
+    it("completes the cache, its methods and its paths", function()
+      local terminal <close> = open()
+      terminal:type("cac"):press("Tab")
+      terminal:await("cairn> cache")
+      terminal:type(":read_r"):press("Tab")
+      terminal:await("cairn> cache:read_resolved")
+      terminal:press("C-u"):type('cache:read("fruit/app'):press("Tab"):type('")'):press("Enter")
+      terminal:await('"red"')
     end)
 
     it("completes globals and fields", function()

@@ -5,7 +5,22 @@ local cjson = require "cjson"
 local place = require "spec.support.place"
 local program = require "spec.support.program"
 
+-- The files as they are, not as they were when the program was built.
+package.loaded["cairn.program.interface_caches"] = dofile("scripts/program/interface_caches.lua")
 local interface = dofile("scripts/program/interface.lua")
+
+-- Every command, those of groups behind their group.
+local all_commands = {}
+for _, command in ipairs(interface.commands) do
+  all_commands[#all_commands + 1] = command
+  for _, each in ipairs(command.commands or {}) do all_commands[#all_commands + 1] = each end
+end
+
+local function words_of(command)
+  local words = {}
+  for word in command.title:gmatch("%S+") do words[#words + 1] = word end
+  return table.unpack(words)
+end
 
 describe("the command line", function()
   local directory = place.fresh()
@@ -27,6 +42,21 @@ describe("the command line", function()
     { "metadata without a name", { "put", "a", "b", "--meta", "x" }, "NAME=TEXT" },
     { "two sources of a value", { "put", "a", "b", "-f", "c" }, "not both" },
     { "an empty store", { "--store", "", "ls" }, "--store needs a URL" },
+    { "an empty directory", { "--policies", "", "ls" }, "--policies needs a directory" },
+    { "a group without a command", { "policy" }, "COMMAND is missing; see cairn policy --help" },
+    { "an unknown command of a group", { "msg", "frob" },
+      "unknown command 'msg frob'; see cairn msg --help" },
+    { "an operand that a group's command lacks", { "policy", "show" },
+      "NAME is missing; see cairn policy show --help" },
+    { "an option of another command of the group", { "policy", "show", "x", "--trace", "y" },
+      "unknown option --trace; see cairn policy show --help" },
+    { "help for what is not there", { "help", "policy", "frob" }, "unknown command 'policy frob'" },
+    { "a trial without a trace", { "policy", "try", "x.lua" }, "--trace is missing" },
+    { "a share that is none", { "policy", "canary", "x", "y", "--share", "2" },
+      "--share must be a number from 0 to 1" },
+    { "two ways to purge", { "purge", "x", "--tag", "--prefix" }, "not both" },
+    { "two forms of a message", { "msg", "get", "x", "--http", "--stored" }, "not both" },
+    { "nothing to verify", { "msg", "verify" }, "give an ID" },
   }
   for _, mistake in ipairs(mistakes) do
     local name, words, said = table.unpack(mistake)
@@ -70,28 +100,40 @@ describe("the command line", function()
     assert.same({ memory = true, fs = true, rocksdb = true }, seen)
   end)
 
-  for _, command in ipairs(interface.commands) do
-    it("explains " .. command.name, function()
-      local help = cairn("help", command.name)
+  for _, command in ipairs(all_commands) do
+    it("explains " .. command.title, function()
+      local help = cairn("help", words_of(command))
       assert.equal(0, help.code)
-      assert.equal(help.out, cairn(command.name, "--help").out)
-      assert.matches("Usage: cairn " .. command.name, help.out, 1, true)
+      local first, second = words_of(command)
+      local own = second and cairn(first, second, "--help") or cairn(first, "--help")
+      assert.equal(help.out, own.out)
+      assert.matches("Usage: cairn " .. command.title, help.out, 1, true)
       assert.matches(command.details, help.out, 1, true)
       for _, option in ipairs(command.options) do
         assert.matches("--" .. option.name, help.out, 1, true)
       end
-      local overview = cairn("--help").out
+      local overview = (second and cairn(first, "--help") or cairn("--help")).out
       assert.matches("  " .. command.name .. " ", overview, 1, true)
       assert.matches(command.summary, overview, 1, true)
     end)
   end
+
+  it("finds every command in its module", function()
+    for _, command in ipairs(all_commands) do
+      local commands = not command.commands
+        and place.content("scripts/commands/" .. command.module .. ".lua") or nil
+      local found = not commands or commands:find("." .. command.name .. "(", 1, true)
+        or commands:find('["' .. command.name .. '"] = function', 1, true)
+      assert.truthy(found, command.title)
+    end
+  end)
 end)
 
 describe("the man page", function()
   local page = place.content("scripts/share/cairn.1")
 
   local function section(command)
-    local heading = ".SS cairn " .. command.name
+    local heading = ".SS cairn " .. command.title
     if #command.options > 0 then heading = heading .. " [OPTION...]" end
     if command.operands ~= "" then heading = heading .. " " .. command.operands end
     local from = assert(page:find(heading .. "\n", 1, true), heading .. " is not in the man page")
@@ -123,7 +165,7 @@ describe("the man page", function()
 
   it("describes every command with every option", function()
     check(page, interface.global_options)
-    for _, command in ipairs(interface.commands) do check(section(command), command.options) end
+    for _, command in ipairs(all_commands) do check(section(command), command.options) end
   end)
 
   it("is set without complaints", function()
@@ -135,7 +177,11 @@ describe("the man page", function()
   end)
 
   it("describes no command that is not there", function()
-    for name in page:gmatch("\n%.SS cairn (%l+)") do assert.truthy(interface.find(name), name) end
+    for name, rest in page:gmatch("\n%.SS cairn (%l+)([^\n]*)") do
+      local command = assert.truthy(interface.find(name), name)
+      local second = command.commands and rest:match("^ (%l+)")
+      if second then assert.truthy(interface.find(name, second), name .. " " .. second) end
+    end
   end)
 end)
 
@@ -166,7 +212,7 @@ describe("the bash completion", function()
     local expected = {}
     for _, command in ipairs(interface.commands) do expected[command.name] = true end
     assert.same(expected, complete(directory, ""))
-    for _, command in ipairs(interface.commands) do
+    for _, command in ipairs(all_commands) do
       local options = {}
       for _, list in ipairs { interface.global_options, command.options } do
         for _, option in ipairs(list) do
@@ -174,7 +220,17 @@ describe("the bash completion", function()
           if option.short then options["-" .. option.short] = true end
         end
       end
-      assert.same(options, complete(directory, command.name, "-"))
+      local words = { words_of(command) }
+      words[#words + 1] = "-"
+      assert.same(options, complete(directory, table.unpack(words)))
+    end
+  end)
+
+  it("offers the commands of every group, and no others", function()
+    for _, group in ipairs(interface.commands) do
+      local expected = {}
+      for _, command in ipairs(group.commands or {}) do expected[command.name] = true end
+      if group.commands then assert.same(expected, complete(directory, group.name, "")) end
     end
   end)
 

@@ -8,7 +8,7 @@ program.path = place.build .. "/cairn"
 
 -- Nothing of whoever runs the specs: no store, no configuration, no start-up code.
 local BARE = {
-  CAIRN_STORE = "", XDG_CONFIG_HOME = "", XDG_STATE_HOME = "", LUA_INIT = "",
+  CAIRN_STORE = "", CAIRN_POLICIES = "", XDG_CONFIG_HOME = "", XDG_STATE_HOME = "", LUA_INIT = "",
   LC_ALL = "C.UTF-8",
 }
 

@@ -1,0 +1,197 @@
+/* policy_fields.c -- reading tables field by field. */
+#include "policy_fields.h"
+
+#include <math.h>
+
+enum cairn_status policy_field_wrong(struct policy_reader *reader,
+                                     const char *expected) {
+    return cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s.%s: %s expected, got %s",
+                      reader->what, reader->name, expected,
+                      lua_typename(reader->L, lua_type(reader->L, -1)));
+}
+
+enum cairn_status policy_field_no_memory(struct policy_reader *reader) {
+    return cairn_fail(reader->error, CAIRN_NO_MEMORY, "%s.%s: no memory for it",
+                      reader->what, reader->name);
+}
+
+bool policy_to_slice(lua_State *L, struct cairn_slice *out) {
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return false;
+    out->data = lua_tolstring(L, -1, &out->size);
+    return true;
+}
+
+int policy_word_index(const char *const words[], struct cairn_slice word) {
+    for (int i = 0; words[i]; i++)
+        if (cairn_slice_equal(cairn_slice_of(words[i]), word))
+            return i;
+    return -1;
+}
+
+/* Most fields differ in the first character, and every decision comes by here. */
+static const struct policy_field *find(const struct policy_field *fields,
+                                       struct cairn_slice name) {
+    for (; fields->name; fields++)
+        if (fields->name[0] == name.data[0] &&
+            cairn_slice_equal(cairn_slice_of(fields->name), name))
+            return fields;
+    return NULL;
+}
+
+/* The field that the key below the top of the stack names; NULL fills the error. */
+static const struct policy_field *field_at(struct policy_reader *reader,
+                                           const struct policy_field *fields) {
+    if (lua_type(reader->L, -2) != LUA_TSTRING) {
+        cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s: fields have names, not a %s",
+                   reader->what, lua_typename(reader->L, lua_type(reader->L, -2)));
+        return NULL;
+    }
+    struct cairn_slice name;
+    name.data = lua_tolstring(reader->L, -2, &name.size);
+    const struct policy_field *field = find(fields, name);
+    if (!field)
+        cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s: there is no field '%.*s'",
+                   reader->what, name.size > 64 ? 64 : (int)name.size, name.data);
+    return field;
+}
+
+/* One walk over the table: the fields that are (not) late. */
+static enum cairn_status walk(struct policy_reader *reader, int index,
+                              const struct policy_field *fields, bool late, void *into,
+                              bool *more) {
+    lua_State *L = reader->L;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        const struct policy_field *field = field_at(reader, fields);
+        enum cairn_status status = field ? CAIRN_OK : CAIRN_POLICY_ERROR;
+        *more = *more || (field && field->late);
+        if (field && field->late == late) {
+            reader->name = field->name;
+            status = field->read(reader, (char *)into + field->offset);
+        }
+        if (status) {
+            lua_pop(L, 2);
+            return status;
+        }
+    }
+    return CAIRN_OK;
+}
+
+enum cairn_status policy_fields_read(struct policy_reader *reader, int index,
+                                     const struct policy_field *fields, void *into) {
+    const char *outer = reader->name;
+    bool more = false;
+    index = lua_absindex(reader->L, index);
+    enum cairn_status status = walk(reader, index, fields, false, into, &more);
+    if (!status && more)
+        status = walk(reader, index, fields, true, into, &more);
+    reader->name = outer;
+    return status;
+}
+
+/* -- Readers ----------------------------------------------------------------------- */
+
+enum cairn_status policy_read_boolean(struct policy_reader *reader, void *into) {
+    if (!lua_isboolean(reader->L, -1))
+        return policy_field_wrong(reader, "boolean");
+    *(bool *)into = lua_toboolean(reader->L, -1);
+    return CAIRN_OK;
+}
+
+enum cairn_status policy_read_integer(struct policy_reader *reader, void *into) {
+    int is_integer = 0;
+    lua_Integer value = 0;
+    if (lua_type(reader->L, -1) == LUA_TNUMBER)
+        value = lua_tointegerx(reader->L, -1, &is_integer);
+    if (!is_integer)
+        return policy_field_wrong(reader, "integer");
+    *(int64_t *)into = value;
+    return CAIRN_OK;
+}
+
+static enum cairn_status read_natural(struct policy_reader *reader, int64_t most,
+                                      int64_t *out) {
+    enum cairn_status status = policy_read_integer(reader, out);
+    if (!status && (*out < 0 || *out > most))
+        status = cairn_fail(reader->error, CAIRN_POLICY_ERROR,
+                            "%s.%s: %lld is not from 0 to %lld", reader->what,
+                            reader->name, (long long)*out, (long long)most);
+    return status;
+}
+
+enum cairn_status policy_read_span(struct policy_reader *reader, void *into) {
+    int64_t value;
+    enum cairn_status status = read_natural(reader, INT64_MAX, &value);
+    if (!status)
+        *(int64_t *)into = value > POLICY_SPAN_MAX ? INT64_MAX : value;
+    return status;
+}
+
+enum cairn_status policy_read_size(struct policy_reader *reader, void *into) {
+    int64_t value;
+    enum cairn_status status = read_natural(reader, INT64_MAX, &value);
+    if (!status)
+        *(uint64_t *)into = (uint64_t)value;
+    return status;
+}
+
+enum cairn_status policy_read_count(struct policy_reader *reader, void *into) {
+    int64_t value;
+    enum cairn_status status = read_natural(reader, 1000000, &value);
+    if (!status)
+        *(unsigned *)into = (unsigned)value;
+    return status;
+}
+
+enum cairn_status policy_read_number(struct policy_reader *reader, void *into) {
+    if (lua_type(reader->L, -1) != LUA_TNUMBER)
+        return policy_field_wrong(reader, "number");
+    double value = lua_tonumber(reader->L, -1);
+    if (!isfinite(value))
+        return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
+                          "%s.%s: it is not a finite number", reader->what,
+                          reader->name);
+    *(double *)into = value;
+    return CAIRN_OK;
+}
+
+enum cairn_status policy_read_bytes(struct policy_reader *reader, void *into) {
+    struct cairn_slice bytes;
+    if (!policy_to_slice(reader->L, &bytes))
+        return policy_field_wrong(reader, "string");
+    if (!cairn_arena_copy(reader->arena, bytes, into))
+        return policy_field_no_memory(reader);
+    return CAIRN_OK;
+}
+
+enum cairn_status policy_read_name(struct policy_reader *reader, void *into) {
+    struct cairn_slice name;
+    if (!policy_to_slice(reader->L, &name) || name.size == 0 ||
+        memchr(name.data, '\0', name.size))
+        return policy_field_wrong(reader, "a name");
+    char *copy = cairn_arena_take(reader->arena, name.size + 1);
+    if (!copy)
+        return policy_field_no_memory(reader);
+    memcpy(copy, name.data, name.size + 1);
+    *(const char **)into = copy;
+    return CAIRN_OK;
+}
+
+enum cairn_status policy_list_count(struct policy_reader *reader, const char *expected,
+                                    size_t *count) {
+    lua_State *L = reader->L;
+    *count = 0;
+    if (lua_type(L, -1) != LUA_TTABLE)
+        return policy_field_wrong(reader, expected);
+    size_t length = lua_rawlen(L, -1);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        bool within = lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 &&
+                      (lua_Unsigned)lua_tointeger(L, -2) <= length;
+        if (!within) {
+            lua_pop(L, 2);
+            return policy_field_wrong(reader, expected);
+        }
+        ++*count;
+    }
+    return *count == length ? CAIRN_OK : policy_field_wrong(reader, expected);
+}

@@ -1,0 +1,192 @@
+/* policy_memory.c -- a set-associative table: a key has WAYS places, and takes that of
+ * the entry which was given least often since it was put there. Costs at most SHARDS *
+ * SETS * WAYS entries of some 700 bytes, of which a process with few kinds of calls
+ * uses a handful. */
+#include "policy_memory.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { SHARDS = 16, SETS = 32, WAYS = 4 };
+
+struct entry {
+    uint64_t hash, generation;
+    uint64_t given;    /* not yet in the counts */
+    uint64_t strength; /* halved when another wanted its place */
+    struct policy_counts *counts;
+    enum cairn_status status;
+    size_t key_size, decision_size;
+    _Alignas(max_align_t) char bytes[]; /* decision, key */
+};
+
+struct shard {
+    _Alignas(64) pthread_mutex_t lock; /* a cache line of its own */
+    struct entry *entries[SETS][WAYS];
+};
+
+struct policy_memory {
+    uint64_t seed; /* which keys share a place is nobody's business */
+    struct shard shards[SHARDS];
+};
+
+struct policy_memory *policy_memory_new(void) {
+    struct policy_memory *memory = aligned_alloc(64, sizeof *memory);
+    if (!memory)
+        return NULL;
+    memset(memory, 0, sizeof *memory);
+    if (getentropy(&memory->seed, sizeof memory->seed))
+        memory->seed = (uint64_t)(uintptr_t)memory;
+    for (size_t i = 0; i < SHARDS; i++)
+        pthread_mutex_init(&memory->shards[i].lock, NULL);
+    return memory;
+}
+
+static void settle(struct entry *entry) {
+    if (entry->counts && entry->given) {
+        atomic_fetch_add(&entry->counts->calls, entry->given);
+        atomic_fetch_add(&entry->counts->remembered, entry->given);
+        if (entry->status == CAIRN_NOT_FOUND)
+            atomic_fetch_add(&entry->counts->no_opinion, entry->given);
+    }
+    entry->given = 0;
+}
+
+static void free_entry(struct entry *entry) {
+    if (!entry)
+        return;
+    settle(entry);
+    policy_counts_release(entry->counts);
+    free(entry);
+}
+
+void policy_memory_free(struct policy_memory *memory) {
+    for (size_t i = 0; memory && i < SHARDS; i++) {
+        struct entry **entries = &memory->shards[i].entries[0][0];
+        for (size_t j = 0; j < SETS * WAYS; j++)
+            free_entry(entries[j]);
+        pthread_mutex_destroy(&memory->shards[i].lock);
+    }
+    free(memory);
+}
+
+/* Threads get numbers as they come. */
+static struct shard *own_shard(struct policy_memory *memory) {
+    static atomic_uint next;
+    static _Thread_local unsigned number;
+    if (number == 0)
+        number = 1 + atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+    return &memory->shards[number % SHARDS];
+}
+
+static struct entry **set_of(struct shard *shard, uint64_t hash) {
+    return shard->entries[hash % SETS];
+}
+
+static struct cairn_slice key_of(const struct entry *entry) {
+    return (struct cairn_slice){entry->bytes + entry->decision_size, entry->key_size};
+}
+
+static struct entry *find(struct entry **set, uint64_t hash, uint64_t generation,
+                          struct cairn_slice key) {
+    for (size_t i = 0; i < WAYS; i++) {
+        struct entry *entry = set[i];
+        if (entry && entry->hash == hash && entry->generation == generation &&
+            cairn_slice_equal(key_of(entry), key))
+            return entry;
+    }
+    return NULL;
+}
+
+static enum cairn_status give(struct entry *entry, bool with_line,
+                              const struct policy_ask *ask) {
+    if (entry->status == CAIRN_OK) {
+        memcpy(ask->decision.any, entry->bytes, entry->decision_size);
+        struct cairn_decider *by = policy_ask_decider(ask);
+        if (with_line && !by->line)
+            return CAIRN_UNAVAILABLE;
+        by->remembered = true;
+    }
+    entry->given++;
+    entry->strength++;
+    return entry->status;
+}
+
+enum cairn_status policy_memory_find(struct policy_memory *memory, uint64_t generation,
+                                     struct cairn_slice key, bool with_line,
+                                     const struct policy_ask *ask) {
+    uint64_t hash = XXH3_64bits_withSeed(key.data, key.size, memory->seed);
+    struct shard *shard = own_shard(memory);
+    pthread_mutex_lock(&shard->lock);
+    struct entry *entry = find(set_of(shard, hash), hash, generation, key);
+    enum cairn_status status = entry ? give(entry, with_line, ask) : CAIRN_UNAVAILABLE;
+    pthread_mutex_unlock(&shard->lock);
+    return status;
+}
+
+static struct entry *new_entry(struct cairn_slice key, const struct policy_ask *ask,
+                               enum cairn_status status, struct policy_counts *counts) {
+    size_t size = status ? 0 : policy_decision_size(ask->question);
+    struct entry *entry = malloc(sizeof *entry + size + key.size);
+    if (!entry)
+        return NULL;
+    *entry = (struct entry){.status = status,
+                            .key_size = key.size,
+                            .decision_size = size,
+                            .counts = counts ? policy_counts_retain(counts) : NULL};
+    memcpy(entry->bytes, ask->decision.any, size);
+    memcpy(entry->bytes + size, key.data, key.size);
+    return entry;
+}
+
+/* How sorry one would be to lose it. */
+static uint64_t worth(const struct entry *entry, uint64_t generation) {
+    return entry && entry->generation == generation ? 1 + entry->strength : 0;
+}
+
+/* The place of the same key, or of what is worth least. */
+static struct entry **place_for(struct entry **set, const struct entry *fresh,
+                                struct cairn_slice key) {
+    struct entry *same = find(set, fresh->hash, fresh->generation, key);
+    struct entry **place = &set[0];
+    for (size_t i = 0; i < WAYS; i++) {
+        if (same && set[i] == same)
+            return &set[i];
+        if (worth(set[i], fresh->generation) < worth(*place, fresh->generation))
+            place = &set[i];
+    }
+    for (size_t i = 0; i < WAYS; i++)
+        if (set[i])
+            set[i]->strength /= 2;
+    return place;
+}
+
+void policy_memory_keep(struct policy_memory *memory, uint64_t generation,
+                        struct cairn_slice key, const struct policy_ask *ask,
+                        enum cairn_status status, struct policy_counts *counts) {
+    struct entry *fresh = new_entry(key, ask, status, counts);
+    if (!fresh)
+        return;
+    fresh->hash = XXH3_64bits_withSeed(key.data, key.size, memory->seed);
+    fresh->generation = generation;
+    struct shard *shard = own_shard(memory);
+    pthread_mutex_lock(&shard->lock);
+    struct entry **place = place_for(set_of(shard, fresh->hash), fresh, key);
+    struct entry *old = *place;
+    *place = fresh;
+    pthread_mutex_unlock(&shard->lock);
+    free_entry(old);
+}
+
+void policy_memory_count(struct policy_memory *memory) {
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &memory->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        struct entry **entries = &shard->entries[0][0];
+        for (size_t j = 0; j < SETS * WAYS; j++)
+            if (entries[j])
+                settle(entries[j]);
+        pthread_mutex_unlock(&shard->lock);
+    }
+}

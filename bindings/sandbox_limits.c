@@ -1,0 +1,297 @@
+/* sandbox_limits.c -- the hook, the allocator, and what becomes of a breach.
+ *
+ * A breach is noted wherever it is found, but raised only where Lua can say in which
+ * line: in the hook and in functions that charge. The allocator can not raise, and must
+ * not look at a state that is just being changed. So it grants the request that is too
+ * much (up to twice the limit) and lets the hook come at the next instruction. */
+#include "sandbox_limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    INTERVAL = 1000,          /* instructions between two looks of the hook */
+    INTERVAL_COROUTINE = 100, /* fewer: each coroutine has its own remainder */
+    INTERVAL_LARGE = 100,     /* while one may take microseconds */
+    INTERVAL_HUGE = 20,       /* ... or milliseconds */
+    CLOCK_STEPS = 1000,       /* steps between two looks at the clock */
+    LEVELS_MAX = 1000,        /* of a stack that is searched for a line */
+    STUCK_NS = 2000000,       /* of an instruction in which the stack grows */
+};
+
+static int64_t now_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t sandbox_clock_ns(void) {
+    return now_ns(CLOCK_MONOTONIC);
+}
+
+int sandbox_interval(const struct sandbox *sandbox, const lua_State *L) {
+    if (sandbox->breach)
+        return 1;
+    if (sandbox->large)
+        return sandbox->huge ? INTERVAL_HUGE : INTERVAL_LARGE;
+    return L == sandbox->L ? INTERVAL : INTERVAL_COROUTINE;
+}
+
+void sandbox_watch(lua_State *L) {
+    const struct sandbox *sandbox = sandbox_of(L);
+    int mask = LUA_MASKCOUNT | (sandbox->chunk ? LUA_MASKRET : 0);
+    lua_sethook(L, sandbox_hook, mask, sandbox_interval(sandbox, L));
+}
+
+/* -- Breaches --------------------------------------------------------------------- */
+
+/* The first one counts. lua_sethook may be called at any time, also from within the
+ * allocator. */
+static void note(struct sandbox *sandbox, enum sandbox_breach breach) {
+    if (sandbox->breach)
+        return;
+    sandbox->breach = breach;
+    sandbox_watch(sandbox->running->L);
+}
+
+static bool is_late(const struct sandbox *sandbox) {
+    return sandbox_clock_ns() > sandbox->deadline_ns;
+}
+
+static void look_at_clock(struct sandbox *sandbox) {
+    sandbox->unseen = 0;
+    if (is_late(sandbox))
+        note(sandbox, BREACH_TIME);
+}
+
+static uint64_t sum(uint64_t a, uint64_t b) {
+    return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+static void spend(struct sandbox *sandbox, uint64_t steps) {
+    sandbox->used = sum(sandbox->used, steps);
+    sandbox->unseen = sum(sandbox->unseen, steps);
+    if (sandbox->used > sandbox->limits.steps)
+        note(sandbox, BREACH_STEPS);
+    else if (sandbox->unseen >= CLOCK_STEPS || sandbox->large)
+        look_at_clock(sandbox);
+}
+
+/* The innermost line of Lua in this thread. */
+static bool find_line(lua_State *L, struct sandbox *sandbox) {
+    lua_Debug at;
+    for (int level = 0; level < LEVELS_MAX && lua_getstack(L, level, &at); level++) {
+        lua_getinfo(L, "Sl", &at);
+        if (at.currentline > 0) {
+            snprintf(sandbox->where, sizeof sandbox->where, "%s:%d", at.short_src,
+                     at.currentline);
+            return true;
+        }
+    }
+    return false;
+}
+
+void sandbox_locate(struct sandbox *sandbox) {
+    const struct sandbox_running *thread = sandbox->running;
+    while (thread && !find_line(thread->L, sandbox))
+        thread = thread->resumer;
+}
+
+/* The value that is thrown says nothing: the message is made when the call is over. */
+static void raise_breach(lua_State *L, struct sandbox *sandbox) {
+    if (!*sandbox->where)
+        sandbox_locate(sandbox);
+    sandbox_watch(L);
+    lua_pushlightuserdata(L, sandbox);
+    lua_error(L);
+}
+
+void sandbox_check(lua_State *L) {
+    struct sandbox *sandbox = sandbox_of(L);
+    if (sandbox->limited && sandbox->breach)
+        raise_breach(L, sandbox);
+}
+
+void sandbox_charge(lua_State *L, uint64_t steps) {
+    struct sandbox *sandbox = sandbox_of(L);
+    if (!sandbox->limited)
+        return;
+    sandbox->progress++;
+    spend(sandbox, steps);
+    if (sandbox->breach)
+        raise_breach(L, sandbox);
+}
+
+/* -- The hook --------------------------------------------------------------------- */
+
+static void note_line(lua_State *L, lua_Debug *event, struct sandbox *sandbox) {
+    lua_getinfo(L, "Sl", event);
+    if (event->source == sandbox->chunk)
+        sandbox->line = event->currentline;
+}
+
+void sandbox_hook(lua_State *L, lua_Debug *event) {
+    struct sandbox *sandbox = sandbox_of(L);
+    if (!sandbox->limited)
+        return;
+    if (event->event != LUA_HOOKCOUNT) {
+        note_line(L, event, sandbox);
+        return;
+    }
+    int passed = lua_gethookcount(L);
+    sandbox->progress++;
+    spend(sandbox, (uint64_t)passed);
+    if (!sandbox->breach)
+        look_at_clock(sandbox);
+    if (sandbox->breach)
+        raise_breach(L, sandbox);
+    if (passed != sandbox_interval(sandbox, L))
+        sandbox_watch(L);
+}
+
+/* -- The allocator ---------------------------------------------------------------- */
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Lua collects after the first refusal: that is work too, in proportion to what there
+ * is. Whether this is the first is told by the request. */
+static bool is_repeated(struct sandbox *sandbox,
+                        const struct sandbox_refused *request) {
+    struct sandbox_refused *refused = &sandbox->refused;
+    bool same = refused->block == request->block && refused->had == request->had &&
+                refused->wants == request->wants;
+    *refused = same ? (struct sandbox_refused){NULL, 0, 0} : *request;
+    if (!same)
+        spend(sandbox, sandbox->held / 16);
+    return same;
+}
+
+/* Whether a block grows for the second time in one instruction, long after the first.
+ * It is the stack, then, of a call to a table whose __call is a table whose __call ...:
+ * each step moves all arguments, and no hook comes. */
+static bool is_stuck(struct sandbox *sandbox, const struct sandbox_refused *request) {
+    if (!request->block || request->wants < HUGE_BYTES)
+        return false;
+    int64_t now = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    bool stuck = sandbox->grown_at == sandbox->progress &&
+                 now - sandbox->grown_cpu_ns > STUCK_NS;
+    sandbox->grown_at = sandbox->progress;
+    sandbox->grown_cpu_ns = now;
+    return stuck;
+}
+
+/* A breach that is found in here is not raised yet, so the request is granted. After
+ * that small requests are granted still: to refuse them would only mean a full
+ * collection for each step of the way out. */
+static bool admit_limited(struct sandbox *sandbox,
+                          const struct sandbox_refused *request, size_t more) {
+    const size_t limit = sandbox->limits.memory_bytes;
+    const size_t most = limit + limit + HUGE_BYTES;
+    bool is_over = sandbox->breach != BREACH_NONE && more >= HUGE_BYTES;
+    spend(sandbox, 1 + more / 16);
+    if (is_stuck(sandbox, request)) {
+        note(sandbox, BREACH_STUCK);
+        is_over = true;
+    }
+    if (!sandbox->breach && more > limit - smaller(sandbox->held, limit)) {
+        if (!is_repeated(sandbox, request))
+            return false;
+        note(sandbox, BREACH_MEMORY);
+    }
+    if (!is_over && more <= most - smaller(sandbox->held, most))
+        return true;
+    /* New objects are made where the state is in order; what grows may be the stack
+     * itself, which can not be looked at then. */
+    if (!request->block && !*sandbox->where)
+        sandbox_locate(sandbox);
+    return false;
+}
+
+static bool admit(struct sandbox *sandbox, const struct sandbox_refused *request) {
+    size_t had = request->block ? request->had : 0;
+    if (request->wants <= had)
+        return true;
+    size_t more = request->wants - had;
+    if (sandbox->limited)
+        return admit_limited(sandbox, request, more);
+    const size_t limit = sandbox->limits.memory_bytes;
+    return more <= limit - smaller(sandbox->held, limit);
+}
+
+/* When the hook has to come more often, it does at once. What it had counted until now
+ * is not known. */
+static void count(struct sandbox *sandbox, size_t old, size_t wants) {
+    bool was_large = sandbox->large != 0, was_huge = sandbox->huge != 0;
+    sandbox->held += wants - old;
+    sandbox->large += (size_t)(wants >= LARGE_BYTES) - (size_t)(old >= LARGE_BYTES);
+    sandbox->huge += (size_t)(wants >= HUGE_BYTES) - (size_t)(old >= HUGE_BYTES);
+    bool sooner = sandbox->large && (!was_large || (sandbox->huge && !was_huge));
+    if (sooner && sandbox->limited) {
+        spend(sandbox, was_large ? INTERVAL_LARGE : INTERVAL);
+        sandbox_watch(sandbox->running->L);
+    }
+}
+
+/* Of a new block `had` is its type. */
+void *sandbox_allocate(void *arg, void *block, size_t had, size_t wants) {
+    struct sandbox *sandbox = arg;
+    struct sandbox_refused request = {block, had, wants};
+    size_t old = block ? had : 0;
+    void *fresh = NULL;
+    if (wants == 0) {
+        free(block);
+    } else {
+        if (!admit(sandbox, &request))
+            return NULL;
+        fresh = realloc(block, wants);
+        if (!fresh)
+            return wants <= old ? block : NULL;
+    }
+    count(sandbox, old, wants);
+    return fresh;
+}
+
+/* -- Text ------------------------------------------------------------------------- */
+
+void sandbox_text_begin(lua_State *L, struct sandbox_text *text) {
+    text->L = L;
+    text->data = text->first;
+    text->size = 0;
+    text->capacity = sizeof text->first;
+    lua_pushnil(L);
+    text->slot = lua_gettop(L);
+}
+
+/* Lua's own buffers do not collect when memory is short, so this is none of them. */
+static void move(struct sandbox_text *text, size_t size) {
+    size_t wanted = text->size + size, capacity = text->capacity * 2;
+    if (capacity < wanted)
+        capacity = wanted;
+    char *data = lua_newuserdatauv(text->L, capacity, 0);
+    memcpy(data, text->data, text->size);
+    lua_replace(text->L, text->slot);
+    text->data = data;
+    text->capacity = capacity;
+}
+
+char *sandbox_text_room(struct sandbox_text *text, size_t size) {
+    if (size > (size_t)PTRDIFF_MAX / 4 - text->size)
+        luaL_error(text->L, "resulting string too large");
+    sandbox_charge_bytes(text->L, size);
+    if (size > text->capacity - text->size)
+        move(text, size);
+    return text->data + text->size;
+}
+
+void sandbox_text_add(struct sandbox_text *text, const char *data, size_t size) {
+    if (size)
+        memcpy(sandbox_text_room(text, size), data, size);
+    text->size += size;
+}
+
+void sandbox_text_end(struct sandbox_text *text) {
+    lua_pushlstring(text->L, text->data, text->size);
+}

@@ -1,0 +1,142 @@
+/* sandbox_limits.h -- what the files of the sandbox share: its counters, and how
+ * functions charge for what they do.
+ *
+ * Every C function that a script can reach either takes a bounded time, or calls
+ * sandbox_charge before each piece of work. A breach is noted once; from then on every
+ * charge raises, and so does every Lua instruction. */
+#ifndef CAIRN_SANDBOX_LIMITS_H
+#define CAIRN_SANDBOX_LIMITS_H
+
+#include <lauxlib.h>
+
+#include "sandbox.h"
+
+enum sandbox_breach {
+    BREACH_NONE,
+    BREACH_STEPS,
+    BREACH_MEMORY,
+    BREACH_TIME,
+    BREACH_STUCK, /* time, too: in one instruction that would go on and on */
+};
+
+/* The coroutines under way, the innermost first: each on the C stack of its resumer. */
+struct sandbox_running {
+    lua_State *L;
+    struct sandbox_running *resumer;
+};
+
+/* Blocks that are moved, compared or searched in more time than some instructions take
+ * make the hook come more often. */
+#define LARGE_BYTES ((size_t)8 << 10)
+#define HUGE_BYTES ((size_t)32 << 10)
+
+/* A request that did not fit. Lua collects and asks for the same again. */
+struct sandbox_refused {
+    const void *block;
+    size_t had, wants;
+};
+
+struct sandbox {
+    lua_State *L;
+    struct sandbox_limits limits;
+
+    /* Memory. */
+    size_t held;
+    size_t large, huge; /* blocks of such sizes among it; huge ones are large, too */
+    struct sandbox_refused refused;
+
+    /* The call under way, or the last one. */
+    bool limited;          /* false: our own code runs, only memory is bounded */
+    uint64_t used, unseen; /* steps; those since the clock was looked at */
+    uint64_t progress;     /* looks of the hook, and charges */
+    uint64_t grown_at;     /* progress when a block last grew to be huge, */
+    int64_t grown_cpu_ns;  /* and when that was */
+    int64_t deadline_ns;
+    enum sandbox_breach breach;
+    uintptr_t serial;           /* coroutines belong to the call that made them */
+    const char *stack;          /* where the C stack was when it began */
+    struct sandbox_running own; /* the end of the chain: L */
+    struct sandbox_running *running;
+    const char *chunk; /* the source of what was called, if lines are wanted */
+    int line;          /* the last that returned in it */
+    char where[LUA_IDSIZE + 16]; /* "chunk:line" of a breach or an error; or empty */
+};
+
+static inline struct sandbox *sandbox_of(lua_State *L) {
+    void *sandbox;
+    lua_getallocf(L, &sandbox);
+    return sandbox;
+}
+
+/* The allocator and the hook of the state. */
+void *sandbox_allocate(void *sandbox, void *block, size_t had, size_t wants);
+void sandbox_hook(lua_State *L, lua_Debug *event);
+/* Hooks a thread, to count so many instructions from now. */
+int sandbox_interval(const struct sandbox *sandbox, const lua_State *L);
+void sandbox_watch(lua_State *L);
+
+int64_t sandbox_clock_ns(void);
+
+/* Adds to the steps of the call and raises if that is too much, or if something else
+ * was too much before. */
+void sandbox_charge(lua_State *L, uint64_t steps);
+/* For bytes that are read or copied. */
+static inline void sandbox_charge_bytes(lua_State *L, size_t bytes) {
+    sandbox_charge(L, 1 + bytes / 16);
+}
+
+/* Raises if a limit was breached: what catches errors calls it first. */
+void sandbox_check(lua_State *L);
+/* Where the script is, for messages. */
+void sandbox_locate(struct sandbox *sandbox);
+
+/* Text that grows: within the limits, and in the hands of Lua. It takes the slot of the
+ * stack that was the next free one at its beginning. */
+struct sandbox_text {
+    lua_State *L;
+    int slot;
+    char *data;
+    size_t size, capacity;
+    char first[512];
+};
+
+void sandbox_text_begin(lua_State *L, struct sandbox_text *text);
+/* Room for `size` more bytes: whoever fills it adds to the size. */
+char *sandbox_text_room(struct sandbox_text *text, size_t size);
+void sandbox_text_add(struct sandbox_text *text, const char *data, size_t size);
+/* Pushes it as a string. */
+void sandbox_text_end(struct sandbox_text *text);
+
+/* The environment of scripts becomes the global table. */
+void sandbox_open(lua_State *L);
+
+/* Each pushes a table of functions. */
+void sandbox_push_coroutine(lua_State *L);
+void sandbox_push_string(lua_State *L);
+void sandbox_push_table(lua_State *L);
+void sandbox_push_utf8(lua_State *L);
+
+/* Pushes a table that reads from the one at the top of the stack, which it replaces,
+ * and cannot be written. `name` is what messages call it; NULL: the globals. */
+void sandbox_protect_table(lua_State *L, const char *name);
+/* If the table at `index` is such a one, replaces it by the one it reads from. */
+bool sandbox_unprotect_table(lua_State *L, int index);
+
+/* Functions of the libraries that have a file of their own. */
+int sandbox_next(lua_State *L);
+int sandbox_pairs(lua_State *L);
+int sandbox_tostring(lua_State *L);
+/* Pushes what tostring says of the value at `index`: never an address. */
+const char *sandbox_totext(lua_State *L, int index, size_t *size);
+int sandbox_string_find(lua_State *L);
+int sandbox_string_format(lua_State *L);
+int sandbox_string_gmatch(lua_State *L);
+int sandbox_string_gsub(lua_State *L);
+int sandbox_string_match(lua_State *L);
+int sandbox_string_pack(lua_State *L);
+int sandbox_string_packsize(lua_State *L);
+int sandbox_string_unpack(lua_State *L);
+int sandbox_table_sort(lua_State *L);
+void sandbox_set_arithmetic(lua_State *L); /* into the metatable at the top */
+
+#endif
