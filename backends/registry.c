@@ -1,5 +1,4 @@
-/* registry.c -- the list of backends, what may join it, and URLs that choose from it.
- */
+/* registry.c -- the list of backends, who may join it, URLs that choose from it. */
 #include "registry.h"
 
 #include <pthread.h>
@@ -32,7 +31,7 @@ const struct cairn_backend *cairn_backend_find(struct cairn_slice name) {
     return NULL;
 }
 
-/* -- Registering ------------------------------------------------------------------- */
+/* -- Registering ------------------------------------------------------------------ */
 
 /* A scheme as URLs have it (RFC 3986, section 3.1), in lower case. */
 static bool is_scheme(const char *name) {
@@ -111,7 +110,7 @@ enum cairn_status cairn_backend_register(const struct cairn_backend *backend,
     return status;
 }
 
-/* -- URLs -------------------------------------------------------------------------- */
+/* -- URLs ------------------------------------------------------------------------- */
 
 static int hex(char digit) {
     if (digit >= '0' && digit <= '9')

@@ -5,7 +5,7 @@
 
 #define HOLD_TYPE "cairn.chain.hold"
 
-/* -- References -------------------------------------------------------------------- */
+/* -- References ------------------------------------------------------------------- */
 
 struct chain_ref *cairn_lua_checkchain(lua_State *L, int index) {
     struct chain_box *box = luaL_checkudata(L, index, CHAIN_TYPE);
@@ -83,7 +83,7 @@ void chain_keep_names(lua_State *L, int index, struct cairn_chain *chain) {
     lua_setiuservalue(L, index, CHAIN_NAMES);
 }
 
-/* -- Members, as they are given ---------------------------------------------------- */
+/* -- Members, as they are given --------------------------------------------------- */
 
 /* What is wrong with the i-th member; raises. */
 static void refuse_member(lua_State *L, int members, lua_Integer i, const char *what) {
@@ -190,7 +190,7 @@ static bool take_member(lua_State *L, int members, lua_Integer i, int anchors,
     return true;
 }
 
-/* -- Opening ----------------------------------------------------------------------- */
+/* -- Opening ---------------------------------------------------------------------- */
 
 /* The host that decides, for the value at `index`; retained by the chain. False: the
  * default policies could not be had, nil, message, code are on top. */
@@ -257,7 +257,7 @@ int cairn_lua_chain(lua_State *L) {
     return cairn_lua_open_chain(L, 1, 3, 4);
 }
 
-/* -- The class --------------------------------------------------------------------- */
+/* -- The class -------------------------------------------------------------------- */
 
 static int chain_close(lua_State *L) {
     struct chain_box *box = luaL_checkudata(L, 1, CHAIN_TYPE);

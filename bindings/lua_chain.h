@@ -33,8 +33,7 @@ int cairn_lua_open_chain(lua_State *L, int members, int policies, int clock);
 int cairn_lua_chain(lua_State *L); /* cairn.chain */
 void cairn_lua_init_chain(lua_State *L);
 
-/* -- Between the files that make up the class ---------------------------------------
- */
+/* -- Between the files that make up the class ------------------------------------- */
 
 #define CHAIN_TYPE "cairn.Chain"
 

@@ -2,7 +2,7 @@
  * of them. */
 #include "lua_chain.h"
 
-/* -- Members, as they are ---------------------------------------------------------- */
+/* -- Members, as they are --------------------------------------------------------- */
 
 static void set_boolean(lua_State *L, const char *name, bool value) {
     lua_pushboolean(L, value);
@@ -80,7 +80,7 @@ int chain_members(lua_State *L) {
     return 1;
 }
 
-/* -- Narrowing --------------------------------------------------------------------- */
+/* -- Narrowing -------------------------------------------------------------------- */
 
 /* Pushes a chain of some members of the one at 1, which is held. Raises without memory,
  * the only way to fail. */

@@ -78,7 +78,7 @@ static int id(lua_State *L) {
         status = to_stored_form(L, 1, "value", arena, &stored, &error);
         if (!status)
             status = id_of(&stored, &options, &made, &error);
-        cairn_arena_free(arena);
+        cairn_lua_freearena(L, 3);
     }
     return status ? cairn_lua_fail(L, status, &error) : push_id(L, &made);
 }
@@ -142,31 +142,37 @@ static int verify(lua_State *L) {
 
 /* -- Forms ------------------------------------------------------------------------ */
 
-static int push_value(lua_State *L, enum cairn_status status,
+/* The value, which lies in the arena at `arena`, or why there is none. */
+static int push_value(lua_State *L, enum cairn_status status, int arena,
                       const struct cairn_value *value,
                       const struct cairn_error *error) {
+    int results = 1;
     if (status)
-        return cairn_lua_fail(L, status, error);
-    cairn_lua_push_value(L, value);
-    return 1;
+        results = cairn_lua_fail(L, status, error);
+    else
+        cairn_lua_push_value(L, value);
+    cairn_lua_freearena(L, arena);
+    return results;
 }
 
 static int to_stored(lua_State *L) {
     struct cairn_error error;
     struct cairn_value stored;
+    lua_settop(L, 1);
     struct cairn_arena *arena = cairn_lua_newarena(L);
     enum cairn_status status = to_stored_form(L, 1, "message", arena, &stored, &error);
-    return push_value(L, status, &stored, &error);
+    return push_value(L, status, 2, &stored, &error);
 }
 
 static int from_stored(lua_State *L) {
     struct cairn_error error;
     struct cairn_value stored, typed;
+    lua_settop(L, 1);
     struct cairn_arena *arena = cairn_lua_newarena(L);
     enum cairn_status status = to_stored_form(L, 1, "stored", arena, &stored, &error);
     if (!status)
         status = cairn_message_type(&stored, arena, &typed, &error);
-    return push_value(L, status, &typed, &error);
+    return push_value(L, status, 2, &typed, &error);
 }
 
 static void push_form(lua_State *L, const struct cairn_http_form *form) {
@@ -238,7 +244,7 @@ static int from_http(lua_State *L) {
     enum cairn_status status = cairn_http_decode(&form, arena, &stored, &error);
     if (!status)
         status = cairn_message_type(&stored, arena, &typed, &error);
-    return push_value(L, status, &typed, &error);
+    return push_value(L, status, 2, &typed, &error);
 }
 
 /* -- Hashpaths -------------------------------------------------------------------- */

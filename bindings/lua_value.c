@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Their addresses are keys of the registry. */
-static const char arena_key, atom_key, atoms_key, list_key;
+static const char arena_key, atom_key, atoms_key, list_key, spare_key;
 
 /* -- Arenas ----------------------------------------------------------------------- */
 
@@ -19,11 +19,23 @@ static int arena_gc(lua_State *L) {
 }
 
 struct cairn_arena *cairn_lua_newarena(lua_State *L) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &spare_key) == LUA_TUSERDATA) {
+        lua_pushboolean(L, false);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
+        return lua_touserdata(L, -1);
+    }
+    lua_pop(L, 1);
     struct cairn_arena *arena = lua_newuserdatauv(L, sizeof *arena, 0);
     cairn_arena_init(arena);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &arena_key);
     lua_setmetatable(L, -2);
     return arena;
+}
+
+void cairn_lua_freearena(lua_State *L, int index) {
+    cairn_arena_free(lua_touserdata(L, index));
+    lua_pushvalue(L, index);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &spare_key);
 }
 
 /* -- Atoms and lists -------------------------------------------------------------- */

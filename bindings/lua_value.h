@@ -8,6 +8,10 @@
 /* An arena that Lua frees; pushed. */
 struct cairn_arena *cairn_lua_newarena(lua_State *L);
 
+/* Empties the arena at `index`, which is not used again, and keeps it for the next
+ * call: a fresh one costs as much as the id of a small message. */
+void cairn_lua_freearena(lua_State *L, int index);
+
 /* The value at `index` as a tree. Raises for what is no value (a function, a key that
  * is not a string, a table that is both list and message, more than CAIRN_MESSAGE_DEPTH
  * levels, a cycle), naming the key. Strings are borrowed: the value at `index` must

@@ -35,15 +35,21 @@ static void copy_text(char *out, size_t room, const char *text) {
     out[size] = '\0';
 }
 
+/* Most say little, and many are kept: an event takes no more room than its message. */
+static size_t size_of(size_t message) {
+    return offsetof(struct policy_event, message) + message + 1;
+}
+
 void policy_events_add(struct policy_events *events, int64_t now_ms, const char *policy,
                        const char *hash, const char *event, const char *message) {
-    struct policy_event *fresh = calloc(1, sizeof *fresh);
+    size_t size = message ? strnlen(message, POLICY_MESSAGE_ROOM - 1) : 0;
+    struct policy_event *fresh = calloc(1, size_of(size));
     if (fresh) {
         fresh->time_ms = now_ms;
         fresh->event = event;
         copy_text(fresh->policy, sizeof fresh->policy, policy);
         copy_text(fresh->version, 13, hash);
-        copy_text(fresh->message, sizeof fresh->message, message);
+        copy_text(fresh->message, size + 1, message);
     }
     pthread_mutex_lock(&events->lock);
     uint64_t number = ++events->last;
@@ -65,7 +71,7 @@ bool policy_events_after(struct policy_events *events, uint64_t number,
         const struct policy_event *event = events->kept[++number % EVENTS_KEPT];
         found = event != NULL;
         if (found)
-            *out = *event;
+            memcpy(out, event, size_of(strlen(event->message)));
     }
     pthread_mutex_unlock(&events->lock);
     return found;

@@ -11,13 +11,15 @@
 
 #include "policy_module.h"
 
+enum { POLICY_MESSAGE_ROOM = 400 };
+
 struct policy_event {
     uint64_t number; /* from 1 */
     int64_t time_ms;
     char policy[POLICY_NAME_ROOM];
-    char version[16];  /* or empty */
-    const char *event; /* "loaded", ...: static */
-    char message[400]; /* or empty */
+    char version[16];                  /* or empty */
+    const char *event;                 /* "loaded", ...: static */
+    char message[POLICY_MESSAGE_ROOM]; /* or empty; the last field */
 };
 
 struct policy_events;

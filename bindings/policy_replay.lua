@@ -257,7 +257,10 @@ Try.__index = Try
 local function new_try(candidate, live)
   local self = setmetatable({ question = candidate:question() }, Try)
   self.policies = { candidate = candidate, live = live }
-  self.report = { decisions = 0, different = 0, dropped = 0, errors = 0, differences = {} }
+  self.report = {
+    question = self.question, decisions = 0, different = 0, dropped = 0, errors = 0,
+    differences = {},
+  }
   local function decide_live(question, facts)
     return live:decide(question, facts) or {}
   end

@@ -258,6 +258,7 @@ static void look(struct policy_host *host, enum policy_question question,
 
 void policy_trial_scan(struct policy_host *host) {
     int directory;
+    policy_canary_sweep(host); /* what is over has no files any more */
     if (!host->settings.directory ||
         policy_directory_open(host->settings.directory, &directory, NULL))
         return;

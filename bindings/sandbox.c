@@ -224,6 +224,10 @@ static enum cairn_status breached(const struct sandbox *sandbox,
         return cairn_fail(error, CAIRN_LIMIT,
                           "%s: over its limit of %zu bytes of memory", sandbox->where,
                           limits->memory_bytes);
+    if (sandbox->breach == BREACH_STUCK)
+        return cairn_fail(error, CAIRN_LIMIT,
+                          "%s: over its limit of time: one instruction does not end",
+                          sandbox->where);
     return cairn_fail(error, CAIRN_LIMIT,
                       "%s: over its limit of %" PRId64 " ms of time", sandbox->where,
                       limits->wall_ms);

@@ -169,11 +169,16 @@ static bool is_repeated(struct sandbox *sandbox,
     return same;
 }
 
-/* Whether a block grows for the second time in one instruction, long after the first.
+/* A vector, which may be the stack; otherwise a new object, whose type `had` is. */
+static bool is_vector(const struct sandbox_refused *request) {
+    return request->block || request->had == 0;
+}
+
+/* Whether a vector grows for the second time in one instruction, long after the first.
  * It is the stack, then, of a call to a table whose __call is a table whose __call ...:
  * each step moves all arguments, and no hook comes. */
 static bool is_stuck(struct sandbox *sandbox, const struct sandbox_refused *request) {
-    if (!request->block || request->wants < HUGE_BYTES)
+    if (!is_vector(request) || request->wants < HUGE_BYTES)
         return false;
     int64_t now = now_ns(CLOCK_THREAD_CPUTIME_ID);
     bool stuck = sandbox->grown_at == sandbox->progress &&
@@ -203,9 +208,9 @@ static bool admit_limited(struct sandbox *sandbox,
     }
     if (!is_over && more <= most - smaller(sandbox->held, most))
         return true;
-    /* New objects are made where the state is in order; what grows may be the stack
-     * itself, which can not be looked at then. */
-    if (!request->block && !*sandbox->where)
+    /* New objects are made where the state is in order; the stack can not be looked at
+     * while it is what grows. */
+    if (!is_vector(request) && !*sandbox->where)
         sandbox_locate(sandbox);
     return false;
 }
@@ -235,7 +240,7 @@ static void count(struct sandbox *sandbox, size_t old, size_t wants) {
     }
 }
 
-/* Of a new block `had` is its type. */
+/* Of a new object `had` is its type. */
 void *sandbox_allocate(void *arg, void *block, size_t had, size_t wants) {
     struct sandbox *sandbox = arg;
     struct sandbox_refused request = {block, had, wants};

@@ -10,8 +10,6 @@
  * whether a table is empty is what it is for. */
 #include "sandbox_limits.h"
 
-#include <stdlib.h>
-
 enum { ENTRIES_ROOM = 32 };
 
 enum rank { RANK_NUMBER, RANK_STRING, RANK_BOOLEAN };
@@ -58,8 +56,7 @@ static int compare_numbers(const struct key *a, const struct key *b) {
     return b->is_integer - a->is_integer;
 }
 
-static int compare_keys(const void *left, const void *right) {
-    const struct key *a = left, *b = right;
+static int compare_keys(const struct key *a, const struct key *b) {
     if (a->rank != b->rank)
         return (int)a->rank - (int)b->rank;
     return a->rank == RANK_STRING ? cairn_slice_compare(a->bytes, b->bytes)
@@ -116,19 +113,44 @@ static lua_Integer count_keys(lua_State *L) {
 }
 
 /* Fills keys and the list at the top of the stack; true if they were in order. */
-static bool list_keys(lua_State *L, struct key *keys, lua_Integer *bytes) {
+static bool list_keys(lua_State *L, struct key *keys) {
     bool sorted = true;
     lua_Integer at = 0;
     for (lua_pushnil(L); lua_next(L, 1); at++) {
         lua_pop(L, 1);
         read_key(L, -1, &keys[at]);
         keys[at].index = at + 1;
-        *bytes += (lua_Integer)keys[at].bytes.size;
         sorted = sorted && (at == 0 || compare_keys(&keys[at - 1], &keys[at]) < 0);
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, at + 1);
     }
     return sorted;
+}
+
+/* Lets the key at `at` sink to where none below it is greater. */
+static void sink(lua_State *L, struct key *keys, size_t at, size_t count) {
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        sandbox_charge_bytes(L, keys[child].bytes.size);
+        if (child + 1 < count && compare_keys(&keys[child], &keys[child + 1]) < 0)
+            child++;
+        if (compare_keys(&keys[at], &keys[child]) >= 0)
+            return;
+        struct key lower = keys[child];
+        keys[child] = keys[at];
+        keys[at] = lower;
+    }
+}
+
+/* A heap: in place, and never slower than n log n. */
+static void sort_keys(lua_State *L, struct key *keys, size_t count) {
+    for (size_t at = count / 2; at-- > 0;)
+        sink(L, keys, at, count);
+    while (count-- > 1) {
+        struct key last = keys[0];
+        keys[0] = keys[count];
+        keys[count] = last;
+        sink(L, keys, 0, count);
+    }
 }
 
 /* Moves the items of the list at the top along the cycles of the permutation. */
@@ -148,25 +170,17 @@ static void arrange(lua_State *L, struct key *keys, lua_Integer count) {
     }
 }
 
-static uint64_t logarithm(lua_Integer count) {
-    uint64_t log = 1;
-    for (; count > 1; count /= 2)
-        log++;
-    return log;
-}
-
 /* Pushes the list of the keys of the table at index 1. */
 static void push_keys(lua_State *L) {
     struct key room[ENTRIES_ROOM], *keys = room;
-    lua_Integer count = count_keys(L), bytes = 0;
+    lua_Integer count = count_keys(L);
     lua_createtable(L, (int)count, 0);
     if (count > ENTRIES_ROOM) {
         keys = lua_newuserdatauv(L, (size_t)count * sizeof *keys, 0);
         lua_insert(L, -2);
     }
-    if (!list_keys(L, keys, &bytes)) {
-        sandbox_charge(L, logarithm(count) * (uint64_t)(count + bytes / 16));
-        qsort(keys, (size_t)count, sizeof *keys, compare_keys);
+    if (!list_keys(L, keys)) {
+        sort_keys(L, keys, (size_t)count);
         arrange(L, keys, count);
     }
     if (count > ENTRIES_ROOM)

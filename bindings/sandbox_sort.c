@@ -62,8 +62,8 @@ static void merge_both(struct sort *sort, lua_Integer *left, lua_Integer middle,
 
 static void copy_run(struct sort *sort, lua_Integer from, lua_Integer end,
                      lua_Integer out) {
-    sandbox_charge(sort->L, (uint64_t)(end - from));
     for (; from < end; from++) {
+        sandbox_charge(sort->L, 1);
         lua_rawgeti(sort->L, sort->from, from);
         lua_rawseti(sort->L, sort->to, out++);
     }
@@ -103,16 +103,17 @@ int sandbox_table_sort(lua_State *L) {
     if (!lua_isnoneornil(L, 2))
         luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
-    sandbox_charge(L, (uint64_t)count * 2);
     lua_createtable(L, (int)count, 0);
     lua_createtable(L, (int)count, 0);
     struct sort sort = {L, FROM, TO, !lua_isnil(L, 2)};
     for (lua_Integer i = 1; i <= count; i++) {
+        sandbox_charge(L, 1);
         lua_geti(L, 1, i);
         lua_rawseti(L, FROM, i);
     }
     sort_lists(&sort, count);
     for (lua_Integer i = 1; i <= count; i++) {
+        sandbox_charge(L, 1);
         lua_rawgeti(L, sort.from, i);
         lua_seti(L, 1, i);
     }

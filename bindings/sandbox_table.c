@@ -1,7 +1,5 @@
-/* sandbox_table.c -- the table library, charged item by item.
- *
- * Lengths may come from a script (__len), and so may be as large as numbers are: what
- * goes from one place to another charges for all of it before it begins. */
+/* sandbox_table.c -- the table library, charged item by item: lengths may come from a
+ * script (__len), and so may be as large as numbers are. */
 #include "sandbox_limits.h"
 
 #include <limits.h>
@@ -20,6 +18,7 @@ static uint64_t span(lua_Integer from, lua_Integer to) {
 
 /* t[to] = t[from] */
 static void move_item(lua_State *L, lua_Integer from, lua_Integer to) {
+    sandbox_charge(L, 1);
     lua_geti(L, 1, from);
     lua_seti(L, 1, to);
 }
@@ -32,7 +31,6 @@ static int table_insert(lua_State *L) {
         at = luaL_checkinteger(L, 2);
         luaL_argcheck(L, (lua_Unsigned)at - 1 < (lua_Unsigned)end, 2,
                       "position out of bounds");
-        sandbox_charge(L, span(at, end - 1));
         for (lua_Integer i = end; i > at; i--)
             move_item(L, i - 1, i);
     }
@@ -45,7 +43,6 @@ static int table_remove(lua_State *L) {
     if (lua_gettop(L) > 1)
         luaL_argcheck(L, at == size || (lua_Unsigned)at - 1 <= (lua_Unsigned)size, 2,
                       "position out of bounds");
-    sandbox_charge(L, span(at, size - 1));
     lua_geti(L, 1, at);
     for (; at < size; at++)
         move_item(L, at + 1, at);
@@ -69,11 +66,11 @@ static int table_move(lua_State *L) {
         lua_Integer count = last - from + 1;
         luaL_argcheck(L, to <= LUA_MAXINTEGER - count + 1, 4,
                       "destination wrap around");
-        sandbox_charge(L, (uint64_t)count);
         bool forwards = to > last || to <= from ||
                         (target != 1 && !lua_compare(L, 1, target, LUA_OPEQ));
         for (lua_Integer i = 0; i < count; i++) {
             lua_Integer at = forwards ? i : count - 1 - i;
+            sandbox_charge(L, 1);
             lua_geti(L, 1, from + at);
             lua_seti(L, target, to + at);
         }
@@ -99,7 +96,6 @@ static int table_concat(lua_State *L) {
     separator.data = luaL_optlstring(L, 2, "", &separator.size);
     lua_Integer i = luaL_optinteger(L, 3, 1), last = luaL_optinteger(L, 4, size);
     struct sandbox_text text;
-    sandbox_charge(L, span(i, last));
     sandbox_text_begin(L, &text);
     for (; i <= last; i++) {
         add_item(L, &text, i);
@@ -132,13 +128,15 @@ static int table_unpack(lua_State *L) {
         return 0;
     if (count - 1 >= INT_MAX) /* all integers there are: count is 0 */
         return luaL_error(L, "too many results to unpack");
-    sandbox_charge(L, count);
+    sandbox_charge(L, 1);
     if (!lua_checkstack(L, (int)count)) {
         sandbox_check(L);
         return luaL_error(L, "too many results to unpack");
     }
-    for (uint64_t at = 0; at < count; at++)
+    for (uint64_t at = 0; at < count; at++) {
+        sandbox_charge(L, 1);
         lua_geti(L, 1, i + (lua_Integer)at);
+    }
     return (int)count;
 }
 

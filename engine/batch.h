@@ -34,7 +34,8 @@ enum cairn_status batch_add_message(struct batch *batch,
                                     const struct cairn_value *stored,
                                     struct cairn_id *id, struct cairn_error *error);
 
-/* The links by which the commitments of a message lead to it, and the id it goes by. */
+/* The links by which the ids of a message's commitments lead to it, and the id it goes
+ * by: of its content, or made of its commitments. */
 enum cairn_status batch_add_commitments(struct batch *batch,
                                         const struct cairn_value *stored,
                                         const struct cairn_id *content,

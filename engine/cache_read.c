@@ -94,7 +94,7 @@ static enum cairn_status read_child(struct reader *reader, const struct level *l
         if (status == CAIRN_NOT_FOUND)
             return cairn_fail_at(
                 error, CAIRN_CORRUPT,
-                "a message refers to what is not there:", child->entry.payload);
+                "a message refers to what is not there", child->entry.payload);
         return status;
     }
     field->value = (struct cairn_value){.type = CAIRN_VALUE_BYTES,
@@ -137,7 +137,7 @@ static enum cairn_status check_circle(const struct level *level,
     for (const struct level *above = level->above; above; above = above->above)
         if (cairn_slice_equal(above->path, level->path))
             return cairn_fail_at(error, CAIRN_LINK_LOOP,
-                                 "a message contains itself:", level->path);
+                                 "a message contains itself", level->path);
     return CAIRN_OK;
 }
 

@@ -96,6 +96,64 @@ meet_known(struct cairn_cache *cache, const struct cairn_context *context,
                : CAIRN_OK;
 }
 
+/* -- Ids that several messages may share --------------------------------------------
+ */
+
+/* A nested message that is to be written, and those noted before it. */
+struct nested {
+    struct cairn_id id;
+    const struct cairn_value *stored;
+    const struct nested *before;
+};
+
+static enum cairn_status check_known(struct cairn_cache *cache,
+                                     const struct cairn_context *context,
+                                     const struct nested *nested,
+                                     struct cairn_error *error) {
+    struct cairn_reading known;
+    for (const struct nested *other = nested->before; other; other = other->before)
+        if (cairn_slice_equal(cairn_id_slice(&other->id),
+                              cairn_id_slice(&nested->id)) &&
+            !same_content(other->stored, nested->stored))
+            return cairn_fail_at(error, CAIRN_CONFLICT,
+                                 "two messages in it would have the id",
+                                 cairn_id_slice(&nested->id));
+    enum cairn_status status = cairn_cache_read(
+        cache, context, cairn_id_slice(&nested->id), CAIRN_READ_STORED, &known, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    bool same = known.value.type == CAIRN_VALUE_MESSAGE &&
+                same_content(&known.value, nested->stored);
+    cairn_reading_release(&known);
+    return same ? CAIRN_OK
+                : cairn_fail_at(error, CAIRN_CONFLICT, "another message has the id",
+                                cairn_id_slice(&nested->id));
+}
+
+static enum cairn_status
+check_nested(struct cairn_cache *cache, const struct cairn_context *context,
+             const struct cairn_value *stored, struct cairn_arena *arena,
+             const struct nested **noted, struct cairn_error *error) {
+    enum cairn_status status = CAIRN_OK;
+    for (size_t i = 0; i < stored->count && !status; i++) {
+        const struct cairn_value *value = &stored->as.fields[i].value;
+        if (value->type != CAIRN_VALUE_MESSAGE)
+            continue;
+        struct nested *nested = cairn_arena_take(arena, sizeof *nested);
+        if (!nested)
+            return cairn_fail(error, CAIRN_NO_MEMORY, "no memory to write a message");
+        nested->stored = value;
+        nested->before = *noted;
+        status = cairn_id_of_message(value, cache->options.ids, &nested->id, error);
+        if (!status)
+            status = check_known(cache, context, nested, error);
+        *noted = nested;
+        if (!status)
+            status = check_nested(cache, context, value, arena, noted, error);
+    }
+    return status;
+}
+
 static enum cairn_status write_batch(struct batch *batch,
                                      const struct cairn_context *context,
                                      const struct cairn_value *stored, unsigned flags,
@@ -121,8 +179,11 @@ write_carefully(struct cairn_cache *cache, const struct cairn_context *context,
         &cache
              ->commit_locks[cache_hash(cache, cairn_id_slice(&content)) % COMMIT_LOCKS];
     struct cairn_reading known = {0};
+    const struct nested *noted = NULL;
     pthread_mutex_lock(lock);
     status = meet_known(cache, context, &content, &known, batch, stored, error);
+    if (!status && cache->options.ids == CAIRN_IDS_REFERENCE)
+        status = check_nested(cache, context, stored, &batch->arena, &noted, error);
     if (!status)
         status = write_batch(batch, context, stored, flags, out, error);
     pthread_mutex_unlock(lock);

@@ -65,7 +65,7 @@ static inline struct member *chain_member(const struct cairn_chain *chain, size_
     return &chain->state->members[chain->members[i]];
 }
 
-/* -- A call, while it lasts -------------------------------------------------------- */
+/* -- A call, while it lasts ------------------------------------------------------- */
 
 struct call {
     struct cairn_chain *chain;
@@ -104,8 +104,7 @@ static inline bool in_scope(const struct member *member,
            context->scopes & member->store->core->backend->scope;
 }
 
-/* Tells the trace about a step that no store tells of. `format` NULL: nothing to add.
- */
+/* Tells the trace about a step that no store tells of. `format` NULL: no detail. */
 __attribute__((format(printf, 5, 6))) void
 call_tell(const struct call *call, const struct member *member, struct cairn_slice path,
           enum cairn_status status, const char *format, ...);
@@ -136,7 +135,7 @@ enum cairn_status call_nobody_writes(const struct call *call,
 void reasons_add(struct reasons *reasons, const struct member *member,
                  enum cairn_status status, const char *why);
 
-/* -- Health (chain_members.c) ------------------------------------------------------ */
+/* -- Health (chain_members.c) ----------------------------------------------------- */
 
 /* Leave to ask a member, to be given back with what came of it. */
 struct leave {
@@ -173,7 +172,7 @@ static inline void count_one(_Atomic uint64_t *counter) {
 /* Of the monotonic clock. */
 int64_t chain_clock_ns(void);
 
-/* -- Questions (chain_ask.c) ------------------------------------------------------- */
+/* -- Questions (chain_ask.c) ------------------------------------------------------ */
 
 enum question { ASK_GET, ASK_READ, ASK_TYPE, ASK_STAT, ASK_RESOLVE, ASK_LIST };
 
@@ -205,8 +204,7 @@ static inline bool tiers_know(enum question question) {
     return question <= ASK_TYPE;
 }
 
-/* -- A reading, on its way through the members (chain_read.c) -----------------------
- */
+/* -- A reading, on its way through the members (chain_read.c) --------------------- */
 
 /* Members are bits by their index in the chain. */
 struct reading {
@@ -251,8 +249,7 @@ static inline bool may_promote(const struct reading *reading) {
     return reading->question <= ASK_READ && reading->call->decision.promote;
 }
 
-/* -- Asking on threads (chain_threads.c) --------------------------------------------
- */
+/* -- Asking on threads (chain_threads.c) ------------------------------------------ */
 
 /* Asks `count` of the order from the `first` at once and waits for the first answer;
  * whoever has none within its deadline is left behind. CAIRN_TIMEOUT: the call's own
@@ -261,15 +258,13 @@ enum cairn_status reading_on_threads(struct reading *reading, size_t first,
                                      size_t count, enum step *step, size_t *from,
                                      struct cairn_error *error);
 
-/* -- Promotion (chain_promote.c) -----------------------------------------------------
- */
+/* -- Promotion (chain_promote.c) -------------------------------------------------- */
 
 /* Copies the answer of the i-th to those that missed it, if the decision says so.
  * Never fails the reading. */
 void reading_promote(struct reading *reading, size_t i);
 
-/* -- Tiers (chain_tiers.c) -----------------------------------------------------------
- */
+/* -- Tiers (chain_tiers.c) -------------------------------------------------------- */
 
 /* Drops what is at `path` and beneath it from every tier. A tier that cannot is
  * emptied, and not trusted until that is done. */

@@ -105,7 +105,7 @@ static int64_t expiry(const struct call *call, int64_t source_ms) {
     return source_ms && source_ms < own ? source_ms : own;
 }
 
-/* -- Values ------------------------------------------------------------------------ */
+/* -- Values ----------------------------------------------------------------------- */
 
 static bool is_local(const struct member *member) {
     return member->store->core->backend->scope == CAIRN_SCOPE_LOCAL;
@@ -135,7 +135,7 @@ static void copy_value(const struct promotion *promotion, struct cairn_slice pat
     cairn_view_release(&details);
 }
 
-/* -- Packed groups ----------------------------------------------------------------- */
+/* -- Packed groups ---------------------------------------------------------------- */
 
 /* Whether a child of the pack has a key of its own, which goes before what is inline:
  * then the pack alone would say something else than its group. */
@@ -209,7 +209,7 @@ static void copy_entry(const struct promotion *promotion, struct cairn_slice pat
         copy_pack(promotion, path, entry->payload);
 }
 
-/* -- Through links ----------------------------------------------------------------- */
+/* -- Through links ---------------------------------------------------------------- */
 
 /* The first link on the way to path->text: copied, and path->text goes on from its
  * target. CAIRN_NOT_FOUND: no link is left. */

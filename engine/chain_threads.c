@@ -59,7 +59,7 @@ static int64_t frozen_clock(void *now_ms) {
     return *(int64_t *)now_ms;
 }
 
-/* -- The panel --------------------------------------------------------------------- */
+/* -- The panel -------------------------------------------------------------------- */
 
 static struct panel *panel_new(const struct reading *reading, size_t count) {
     const struct call *call = reading->call;
@@ -157,7 +157,7 @@ static void run(struct job *job) {
     panel_leave(panel);
 }
 
-/* -- Asking ------------------------------------------------------------------------ */
+/* -- Asking ----------------------------------------------------------------------- */
 
 static void admit_all(struct reading *reading, struct panel *panel, size_t first,
                       size_t count) {
@@ -213,7 +213,7 @@ static void leave_all(struct reading *reading, struct panel *panel, size_t from)
     panel_leave(panel);
 }
 
-/* -- Waiting ----------------------------------------------------------------------- */
+/* -- Waiting ---------------------------------------------------------------------- */
 
 /* The first that has finished and was not heard; NULL: none. `*until_ns` is when the
  * first of the others is late, `*late` who is by now. The lock is held. */
@@ -281,7 +281,7 @@ static enum cairn_status await(struct panel *panel, const struct cairn_context *
     return status;
 }
 
-/* -- Hearing ----------------------------------------------------------------------- */
+/* -- Hearing ---------------------------------------------------------------------- */
 
 /* The slot's answer becomes the reading's. */
 static enum step hear(struct reading *reading, struct slot *slot) {

@@ -59,7 +59,7 @@ static enum cairn_status whole_end(const struct whole *whole, const char *what,
     return CAIRN_OK;
 }
 
-/* -- Delete ------------------------------------------------------------------------ */
+/* -- Delete ----------------------------------------------------------------------- */
 
 /* An entry is deleted by itself first, also where a tree may be: that tells where it
  * is. */
@@ -117,7 +117,7 @@ enum cairn_status cairn_chain_delete(struct cairn_chain *chain,
                          "no store of the chain has anything at", whole.call.path.text);
 }
 
-/* -- Reset and sync ---------------------------------------------------------------- */
+/* -- Reset and sync --------------------------------------------------------------- */
 
 enum cairn_status cairn_chain_reset(struct cairn_chain *chain,
                                     const struct cairn_context *context,

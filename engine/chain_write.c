@@ -59,7 +59,7 @@ static uint64_t size_of(const struct cairn_operation *operations, size_t count) 
     return size;
 }
 
-/* -- Copies ------------------------------------------------------------------------ */
+/* -- Copies ----------------------------------------------------------------------- */
 
 /* What only looks, or makes a group where none was, makes no copy stale. */
 static bool makes_stale(const struct cairn_operation *operation) {
@@ -103,7 +103,7 @@ static void after(struct writing *writing) {
     on_each(writing, watch_over);
 }
 
-/* -- One member -------------------------------------------------------------------- */
+/* -- One member ------------------------------------------------------------------- */
 
 /* This store cannot take such a thing, or not now; another may. */
 static bool goes_on(enum cairn_status status) {
@@ -179,7 +179,7 @@ static bool may_write(const struct call *call, size_t i) {
            !(member->flags & CAIRN_MEMBER_TIER) && in_scope(member, call->context);
 }
 
-/* -- All of them ------------------------------------------------------------------- */
+/* -- All of them ------------------------------------------------------------------ */
 
 enum cairn_status call_nobody_writes(const struct call *call,
                                      struct cairn_error *error) {

@@ -31,7 +31,7 @@ static enum cairn_status check_child(const struct cairn_pack_child *child,
     if (entry->form != CAIRN_PLAIN || entry->expires_ms)
         return cairn_fail_at(
             error, CAIRN_INVALID_ARGUMENT,
-            "an inline child is plain and does not expire:", child->name);
+            "an inline child is plain and does not expire", child->name);
     return check_metadata(entry->metadata, child->name, error);
 }
 

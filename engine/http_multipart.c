@@ -18,6 +18,7 @@ struct reading {
     struct cairn_slice line_end;      /* "\r\n" or "\n" */
     char delimiter[2 + BOUNDARY_MAX]; /* "--" and the boundary */
     size_t delimiter_size;
+    size_t lines; /* of the heads of all parts so far */
 };
 
 static enum cairn_status refuse(struct reading *r, const char *what) {
@@ -179,6 +180,9 @@ static enum cairn_status read_part(struct reading *r, struct cairn_slice text,
     bool disposed = false;
     *out = (struct http_part){0};
     size_t lines = count_lines(r, text);
+    r->lines += lines;
+    if (r->lines > CAIRN_MESSAGE_MAX / sizeof *out->fields)
+        return cairn_fail(r->error, CAIRN_LIMIT, "a body with too many fields");
     out->fields = cairn_arena_take(r->arena, lines * sizeof *out->fields + 1);
     if (!out->fields)
         return no_memory(r);

@@ -161,14 +161,25 @@ static enum cairn_status put_base(const struct component *components, size_t cou
     return CAIRN_OK;
 }
 
+/* The reference leaves `signature-input` out of the form, but not out of the id. */
+static const struct cairn_value *signed_input(const struct cairn_value *stored,
+                                              enum cairn_ids ids) {
+    const struct cairn_value *input =
+        ids == CAIRN_IDS_REFERENCE
+            ? cairn_message_find(stored, cairn_slice_of("signature-input"))
+            : NULL;
+    return input && input->type == CAIRN_VALUE_BYTES ? input : NULL;
+}
+
 /* All fields but `body-keys`, which repeats what the body says. */
 static enum cairn_status base_of_form(const struct cairn_http_form *form,
+                                      const struct cairn_value *input,
                                       struct cairn_arena *arena,
                                       struct cairn_bytes *out,
                                       struct cairn_error *error) {
     size_t count = 0;
     struct component *components =
-        cairn_arena_take(arena, form->count * sizeof *components + 1);
+        cairn_arena_take(arena, (form->count + 1) * sizeof *components);
     if (!components)
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a signature base");
     for (size_t i = 0; i < form->count; i++) {
@@ -178,6 +189,9 @@ static enum cairn_status base_of_form(const struct cairn_http_form *form,
         components[count++] =
             (struct component){field->name, field->value, is_derived(field->name)};
     }
+    if (input)
+        components[count++] = (struct component){cairn_slice_of("x-signature-input"),
+                                                 input->as.bytes, false};
     qsort(components, count, sizeof *components, compare_components);
     return put_base(components, count, out, error);
 }
@@ -189,7 +203,7 @@ static enum cairn_status long_base(const struct cairn_value *stored, enum cairn_
     cairn_arena_init(&arena);
     enum cairn_status status = cairn_http_encode(stored, ids, &arena, &form, error);
     if (!status)
-        status = base_of_form(&form, &arena, out, error);
+        status = base_of_form(&form, signed_input(stored, ids), &arena, out, error);
     cairn_arena_free(&arena);
     return status;
 }

@@ -142,6 +142,8 @@ enum cairn_status notes_parse(struct cairn_slice text, struct cairn_arena *arena
     size_t most = 1;
     for (size_t i = 0; i < text.size; i++)
         most += text.data[i] == ',';
+    if (most > CAIRN_MESSAGE_MAX / sizeof(struct note))
+        return cairn_fail(error, CAIRN_LIMIT, "ao-types of too many keys");
     struct note *notes = cairn_arena_take(arena, most * sizeof *notes);
     enum cairn_status status = notes ? CAIRN_OK : CAIRN_NO_MEMORY;
     size_t found = 0;

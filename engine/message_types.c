@@ -290,7 +290,8 @@ static enum cairn_status read_list(struct cairn_slice text, unsigned level,
                                    struct cairn_arena *arena, struct cairn_value *out) {
     scan_blanks(&text);
     size_t most = count_commas(text), count = 0;
-    if (level > CAIRN_MESSAGE_DEPTH)
+    if (level > CAIRN_MESSAGE_DEPTH ||
+        most > CAIRN_MESSAGE_MAX / sizeof(struct cairn_value))
         return CAIRN_LIMIT;
     struct cairn_value *items = cairn_arena_take(arena, most * sizeof *items + 1);
     if (!items)
@@ -318,7 +319,7 @@ enum cairn_status value_read(struct cairn_slice bytes, enum note_type type,
     if (status == CAIRN_NO_MEMORY)
         return no_memory(error);
     if (status == CAIRN_LIMIT)
-        return cairn_fail(error, status, "a list of more than 64 levels");
+        return cairn_fail(error, status, "a list that is too deep or too long");
     if (status) {
         char what[64];
         snprintf(what, sizeof what, "ao-types says %s, but the value is",

@@ -198,11 +198,13 @@ void cairn_policy_chain(const struct cairn_policy *policy,
                         const struct cairn_context *context,
                         const struct cairn_chain_facts *facts,
                         struct cairn_chain_decision *out) {
-    struct cairn_error error = {""};
+    struct cairn_error error;
     enum cairn_status status = CAIRN_NOT_FOUND;
-    *out = (struct cairn_chain_decision){0};
-    if (policy && policy->chain)
+    error.message[0] = '\0'; /* all of it to zero would be a tenth of a read */
+    if (policy && policy->chain) {
+        *out = (struct cairn_chain_decision){0};
         status = policy->chain(policy->self, context, facts, out, &error);
+    }
     if (!status)
         status = check_chain(facts, out, &error);
     if (status) {

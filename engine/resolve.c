@@ -320,15 +320,15 @@ static enum cairn_status compute(struct call *call, cairn_compute function, void
 
 /* -- The whole --------------------------------------------------------------------- */
 
-static enum cairn_status miss(struct call *call, enum cairn_status looked,
+/* Nothing is computed: nobody is to, or only what is kept was asked for. */
+static enum cairn_status miss(struct call *call, bool looked, enum cairn_status status,
                               struct cairn_error *error) {
-    cache_count(&call->cache->counters.misses);
-    call->info->outcome = CAIRN_OUTCOME_MISS;
-    if (looked != CAIRN_NOT_FOUND) /* could not tell: the error says why */
-        return looked;
+    if (status != CAIRN_NOT_FOUND) /* could not tell: the error says why */
+        return status;
     call->info->status = 504;
     return cairn_fail_at(error, CAIRN_NOT_FOUND,
-                         "the computed result is not available in the cache:",
+                         looked ? "the computed result is not available in the cache"
+                                : "nothing is looked up, and nobody computes",
                          call->info->hashpath.text);
 }
 
@@ -345,10 +345,10 @@ static enum cairn_status run(struct call *call, cairn_compute function, void *ar
     }
     if (looks && !(status = look_up(call, out, error)))
         return CAIRN_OK;
-    if (only_cached || !function)
-        return miss(call, status, error);
     call->info->outcome = looks ? CAIRN_OUTCOME_MISS : CAIRN_OUTCOME_BYPASS;
     cache_count(looks ? &cache->counters.misses : &cache->counters.bypasses);
+    if (only_cached || !function)
+        return miss(call, looks, status, error);
     return compute(call, function, arg, out, error);
 }
 

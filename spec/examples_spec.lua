@@ -100,6 +100,39 @@ describe("the example", function()
     has(again, "new contents: 0 files, 0 bytes", "all 4 files read back equal")
   end)
 
+  it("cached_report computes what is asked for once, and again when it has to", function()
+    for _, url in ipairs { "memory:", "fs:./files", "rocksdb:./store" } do
+      for _ = 1, 2 do
+        local ways = {}
+        local out = run(directory, "cached_report", url)
+        for way in out:gmatch("%a+ +(%a+) +[ts][%a]+ %d") do ways[#ways + 1] = way end
+        assert.same({ "miss", "hit", "bypass", "stale", "hit", "miss", "miss" }, ways)
+        has(out, "june  miss    total 71, computed 1 times", "status 504", "purged: 1\n",
+          "june  miss    total 71, computed 4 times")
+      end
+    end
+  end)
+
+  it("tiers fills memory from the disk, and forgets what has changed", function()
+    local out = run(directory, "tiers", "rocksdb:./store")
+    has(out, "Hello, world  from disk\nHello, world  from memory\n"
+      .. "Good morning  from disk\nGood morning  from memory\n", "not_found: ",
+      "decide chain by policies/chain.lua: ask memory, disk; promote to memory",
+      "memory asked 6 times, found 3, filled 2", "disk   asked 5 times, found 2, filled 0")
+  end)
+
+  it("own_policy changes what is decided, refuses what is broken, and goes back", function()
+    for _ = 1, 2 do
+      local out = run(directory, "own_policy", directory .. "/it's mine")
+      has(out, "fresh for 10000 ms, says line 9 of cache_control", "10 s:   miss, hit\n"
+        .. "later:  miss, hit\n1 hour: miss, hit\nlater:  hit\nrefused: ",
+        "cache_control.lua:20: syntax error near 'policy'\nstill:  hit\n"
+        .. "rolled back: local SECONDS = 10\n")
+    end
+    local file = place.content(directory .. "/it's mine/cache_control.lua")
+    assert.matches("local SECONDS = 10\n", file, 1, true)
+  end)
+
   it("policy_under_load fails no call, whatever is done to the policy", function()
     local out = run(directory, "policy_under_load")
     local chapters, fine = select(2, out:gsub("\n    %d+ calls, ", "")),

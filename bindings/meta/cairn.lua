@@ -792,7 +792,8 @@ local Cache = {}
 ---@class cairn.MessageWriteOptions: cairn.CallOptions
 ---@field sync? boolean
 
---- Writes a message; equal bytes and nested messages are kept once. Returns the id it goes by.
+--- Writes a message; equal bytes and nested messages are kept once. Returns the id it goes by:
+--- of its content, or made of its commitments. All its ids can be read.
 ---@param message cairn.message
 ---@param options? cairn.MessageWriteOptions
 ---@return string? id
@@ -1062,6 +1063,7 @@ function Policies:test(what) end
 function Policies:trace(file) end
 
 ---@class cairn.TryReport
+---@field question string what the candidate answers
 ---@field decisions integer
 ---@field different integer
 ---@field differences { line: integer, facts: table, was: table, would_be: table|string }[] the first hundred

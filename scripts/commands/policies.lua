@@ -228,6 +228,7 @@ function policies.test(line)
   end
   local count, failed = 0, 0
   for _, what in ipairs(wanted) do
+    if what == "" then failure.usage("POLICY must not be empty") end
     local results = check(own:test(what))
     count, failed = count + #results, failed + write_results(what, results)
   end
@@ -248,9 +249,15 @@ policies["try"] = function(line)
   write_try_report(report, most)
 end
 
+local QUESTIONS = { cache_control = true, chain = true, eviction = true }
+
 ---@param line cairn.program.Line
 function policies.decide(line)
   local question, text = table.unpack(line.operands)
+  if not QUESTIONS[question] then
+    failure.raise("invalid_argument", "'%s' is no question: cache_control, chain and eviction are",
+      question)
+  end
   local context = check(cairn.from_json(text or "{}"))
   if type(context) ~= "table" then
     failure.usage("CONTEXT must be an object, not %s", output.visible(text))

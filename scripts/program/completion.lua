@@ -35,6 +35,7 @@ local function field(value, name)
     local found = rawget(each, name)
     if found ~= nil then return found end
   end
+  return nil
 end
 
 -- The value of `a.b.c`, as far as it can be told without running anything of the user's.

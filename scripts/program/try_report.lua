@@ -66,8 +66,8 @@ end
 ---@param most integer differences to show
 return function(report, most)
   local share = report.decisions > 0 and report.different / report.decisions * 100 or 0
-  output.write(("%d decisions asked again: %d are different (%.1f %%)"):format(
-    report.decisions, report.different, share))
+  output.write(("%d decisions of %s asked again: %d are different (%.1f %%)"):format(
+    report.decisions, report.question, report.different, share))
   output.write(report.errors > 0 and (", the candidate failed at %d\n"):format(report.errors)
     or "\n")
   if report.dropped > 0 then

@@ -12,6 +12,9 @@ local UNBOUND = {
   cairn_context_check = "a context is the engine's own way down; Lua calls have none yet",
   cairn_entry_encode_header = "for backends that keep payloads elsewhere",
   cairn_fail = "for those who fail: the engine and backends",
+  cairn_hashpath_fold = "a step of cairn.hashpath",
+  cairn_id_decode = "ids are text in Lua",
+  cairn_id_encode = "ids are text in Lua",
   cairn_options_read = "for backends; Lua hands settings to cairn_open and cairn_store_open",
   cairn_options_check = "for backends",
   cairn_pack_find = "cairn.decode gives all children of a pack",
@@ -21,6 +24,7 @@ local UNBOUND = {
   cairn_path_within = "a comparison of two strings in Lua",
   cairn_store_fingerprint = "for CAIRN_EXPECT, which transactions use",
   cairn_store_scope = "cairn.backends tells the scope",
+  cairn_value_equal = "for the engine; Lua compares its tables",
 }
 
 --- Names of the functions that a header declares: bodies, of structs and inline functions, do

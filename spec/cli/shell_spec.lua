@@ -36,9 +36,11 @@ describe("cairn shell", function()
         [["\x1B[31m\xFF\x00\n\"\\"]] .. "\n" },
       { "has the store open", "store:read('fruit/apple')\n", '"red"\n' },
       { "has the module", "cairn.normalize('//a//b')\n", '"a/b"\n' },
-      { "has a cache over it", "id = cache:write { a = 1 }\ncache:read(id)\nstore:read(id .. '/a')\n",
+      { "has a cache over it",
+        "id = cache:write { a = 1 }\ncache:read(id)\nstore:read(id .. '/a')\n",
         '{ a = 1 }\n"1"\n' },
-      { "has the cache only once", "cache == cache, rawget(_G, 'cache') == cache\n", "true\ttrue\n" },
+      { "has the cache only once", "cache == cache, rawget(_G, 'cache') == cache\n",
+        "true\ttrue\n" },
       { "has no other names", "nosuch\n", "nil\n" },
       { "shows why not", "store:read('nowhere')\n", "nil\t.*nowhere.*\t\"not_found\"\n" },
     }

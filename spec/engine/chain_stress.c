@@ -6,8 +6,8 @@
  * What was in the two is gone. Threads read and change a small tree through the chain,
  * so that copies and changes meet all the time; the policy lets them race and leaves
  * stragglers behind now and then. Meanwhile others check that nobody is answered with
- * less than what a finished write has put there. In the end, whatever the tier answers
- * must be what the store answers.
+ * less than what a finished write has put there. Ten times a second all is quiet: then
+ * whatever the tier answers must be what the store answers.
  *
  * Exit code 0 and a summary, or 1 and what was wrong. */
 #include <inttypes.h>
@@ -86,8 +86,7 @@ static bool accept(struct worker *worker, enum cairn_status status, const char *
     }
 }
 
-/* -- The policy: the defaults, with a race or a short deadline now and then ---------
- */
+/* -- The policy: the defaults, with a race or a short deadline now and then ------- */
 
 static enum cairn_status decide(void *self, const struct cairn_context *context,
                                 const struct cairn_chain_facts *facts,
@@ -107,8 +106,7 @@ static enum cairn_status decide(void *self, const struct cairn_context *context,
     return CAIRN_OK;
 }
 
-/* -- The random tree ----------------------------------------------------------------
- */
+/* -- The random tree -------------------------------------------------------------- */
 
 /* tree/x or tree/x/y of few names. */
 static struct cairn_slice any_path(struct worker *worker, char *room, size_t size) {
@@ -209,14 +207,30 @@ static void role_read(struct worker *worker) {
     }
 }
 
-/* -- Counters: nobody is answered with what was there before ------------------------
- */
+/* -- Counters: nobody is answered with what was there before ---------------------- */
+
+/* Counters are written and read at their place, and through links: one that is never
+ * read, so that the tier does not know it, and one that is. */
+static bool make_links(struct stress *stress, struct cairn_error *error) {
+    struct cairn_operation links[] = {
+        {.kind = CAIRN_MAKE_LINK,
+         .path = cairn_slice_of("written"),
+         .value = cairn_slice_of("counters")},
+        {.kind = CAIRN_MAKE_LINK,
+         .path = cairn_slice_of("read"),
+         .value = cairn_slice_of("counters")},
+    };
+    return !cairn_chain_apply(stress->chain, NULL, links, 2, CAIRN_STORE_IN_STEPS, NULL,
+                              error);
+}
 
 static void role_count(struct worker *worker) {
     char path[32], value[32];
-    snprintf(path, sizeof path, "counters/%zu", worker->number);
-    for (uint64_t count = 1; go_on(worker); count++) {
+    uint64_t count = atomic_load(&worker->stress->floors[worker->number]) + 1;
+    for (; go_on(worker); count++) {
         struct cairn_error error;
+        snprintf(path, sizeof path, "%s/%zu", pick(worker, 2) ? "counters" : "written",
+                 worker->number);
         snprintf(value, sizeof value, "%" PRIu64, count);
         if (!accept(worker,
                     apply(worker,
@@ -238,7 +252,8 @@ static void role_watch(struct worker *worker) {
         struct cairn_error error;
         size_t member = 1, counter = pick(worker, COUNTERS);
         uint64_t floor = atomic_load(&stress->floors[counter]);
-        snprintf(path, sizeof path, "counters/%zu", counter);
+        snprintf(path, sizeof path, "%s/%zu", pick(worker, 2) ? "counters" : "read",
+                 counter);
         enum cairn_status status = cairn_chain_read(
             stress->chain, NULL, cairn_slice_of(path), &view, &member, &error);
         if (!accept(worker, status, "watch", &error))
@@ -257,8 +272,7 @@ static void role_watch(struct worker *worker) {
     }
 }
 
-/* -- In the end ---------------------------------------------------------------------
- */
+/* -- In the end ------------------------------------------------------------------- */
 
 /* Groups without a pack are no answer of a tier. */
 static bool answers(enum cairn_status status, const struct cairn_view *view) {
@@ -291,7 +305,7 @@ static unsigned compare(struct stress *stress, const char *path) {
     return 1;
 }
 
-static void compare_all(struct stress *stress) {
+static unsigned compare_all(struct stress *stress) {
     unsigned copies = 0;
     char path[32];
     for (int counter = 0; counter < COUNTERS; counter++) {
@@ -306,16 +320,19 @@ static void compare_all(struct stress *stress) {
             copies += compare(stress, path);
         }
     }
+    return copies;
+}
+
+static void sum_up(struct stress *stress, uint64_t copies) {
     struct cairn_member_counts counts;
     cairn_chain_counts(stress->chain, 0, &counts);
-    printf("%u copies agree; %" PRIu64 " steps, %" PRIu64
+    printf("%" PRIu64 " copies agree; %" PRIu64 " steps, %" PRIu64
            " answers of the tier, %" PRIu64 " copies made\n",
            copies, atomic_load(&stress->steps), atomic_load(&stress->from_tier),
            counts.promoted);
 }
 
-/* -- The program --------------------------------------------------------------------
- */
+/* -- The program ------------------------------------------------------------------ */
 
 static const struct {
     void (*run)(struct worker *worker);
@@ -328,28 +345,45 @@ static void *thread_main(void *argument) {
     return NULL;
 }
 
-static void work(struct stress *stress, unsigned seconds, uint64_t seed) {
-    enum { MOST = 16 };
-    struct worker workers[MOST];
+enum { MOST = 16, ROUND_MS = 100 };
+
+static size_t hire(struct stress *stress, struct worker *workers, uint64_t seed) {
+    size_t hired = 0;
+    for (size_t role = 0; role < sizeof ROLES / sizeof *ROLES; role++)
+        for (size_t i = 0; i < ROLES[role].threads && hired < MOST; i++, hired++)
+            workers[hired] =
+                (struct worker){stress, ROLES[role].run, i,
+                                (seed + hired + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+    return hired;
+}
+
+/* All of them for a while, then none. */
+static void play(struct stress *stress, struct worker *workers, size_t hired) {
     pthread_t ids[MOST];
     size_t started = 0;
-    for (size_t role = 0; role < sizeof ROLES / sizeof *ROLES; role++) {
-        for (size_t i = 0; i < ROLES[role].threads && started < MOST; i++) {
-            workers[started] =
-                (struct worker){stress, ROLES[role].run, i,
-                                (seed + started + 1) * UINT64_C(0x9e3779b97f4a7c15)};
-            if (pthread_create(&ids[started], NULL, thread_main, &workers[started])) {
-                complain(stress, "only %zu threads could be started", started);
-                break;
-            }
-            started++;
-        }
-    }
-    for (unsigned tenth = 0; tenth < seconds * 10; tenth++)
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    atomic_store(&stress->stop, false);
+    while (started < hired &&
+           !pthread_create(&ids[started], NULL, thread_main, &workers[started]))
+        started++;
+    if (started < hired)
+        complain(stress, "only %zu of %zu threads could be started", started, hired);
+    nanosleep(&(struct timespec){.tv_nsec = ROUND_MS * 1000000L}, NULL);
     atomic_store(&stress->stop, true);
     for (size_t i = 0; i < started; i++)
         pthread_join(ids[i], NULL);
+}
+
+static void work(struct stress *stress, unsigned seconds, uint64_t seed) {
+    struct worker workers[MOST];
+    size_t hired = hire(stress, workers, seed);
+    uint64_t copies = 0;
+    for (unsigned round = 0; round < seconds * 1000 / ROUND_MS; round++) {
+        if (atomic_load(&stress->complaints) >= MOST_COMPLAINTS)
+            break;
+        play(stress, workers, hired);
+        copies += compare_all(stress);
+    }
+    sum_up(stress, copies);
 }
 
 static bool open_all(struct stress *stress, const char *tier, const char *store,
@@ -362,7 +396,7 @@ static bool open_all(struct stress *stress, const char *tier, const char *store,
                                            {"store", stress->store, 0}};
     return !cairn_chain_open(members, 2, policy, &stress->chain, error) &&
            !cairn_chain_narrow(stress->chain, last, 1, &stress->narrow, error) &&
-           !cairn_chain_reset(stress->chain, NULL, error);
+           !cairn_chain_reset(stress->chain, NULL, error) && make_links(stress, error);
 }
 
 static void close_all(struct stress *stress) {
@@ -395,7 +429,6 @@ int main(int argc, char **argv) {
         complain(&stress, "cannot begin: %s", error.message);
     } else {
         work(&stress, seconds, seed);
-        compare_all(&stress);
     }
     close_all(&stress);
     return atomic_load(&stress.complaints) ? 1 : 0;

@@ -109,10 +109,22 @@ describe("a tier", function()
           assert(store:write("a/b", "1"))
           assert(store:link("a/b", "l"))
           assert(store:link("a", "la"))
-          for _, filled in ipairs { "a/b", "l", "la/b" } do
-            for _ = 1, 2 do assert.equal("1", (chain:read(filled))) end
-            assert.equal("tier", select(2, chain:read(filled)))
+          local function fill(...)
+            for _, filled in ipairs { ... } do
+              for _ = 1, 2 do assert.equal("1", (chain:read(filled))) end
+              assert.equal("tier", select(2, chain:read(filled)))
+            end
           end
+          fill("a/b") -- the tier knows no link
+          if path ~= "l" then
+            assert(change(chain))
+            assert.equal(expected, (chain:read("a/b")))
+            assert(chain:reset())
+            assert(store:write("a/b", "1"))
+            assert(store:link("a/b", "l"))
+            assert(store:link("a", "la"))
+          end
+          fill("a/b", "l", "la/b") -- ... and knows all of them
           assert(change(chain))
           assert.equal(expected, (chain:read(path or "a/b")))
           assert.equal(expected, (store:read(path or "a/b")))

@@ -3,21 +3,29 @@
 local cairn = require "cairn"
 
 local caches = require "spec.support.caches"
+local place = require "spec.support.place"
 local vectors = require "spec.support.cache_control_vectors"
+
+local directory = place.fresh() -- of nobody's policies
+teardown(function() place.remove(directory) end)
 
 local opened = {}
 
 --- A cache with policies of these names in use, and its clock.
 local function open(use, options)
-  local all = { policies = assert(cairn.policies { use = use, directory = "/nonexistent" }) }
+  local all = { policies = assert(cairn.policies { use = use, directory = directory }) }
   for name, value in pairs(options or {}) do all[name] = value end
   local one = caches.open("memory", all)
+  one.policies = all.policies
   opened[#opened + 1] = one
   return one.cache, one.clock
 end
 
 local function close_all()
-  for _, one in ipairs(opened) do caches.close(one) end
+  for _, one in ipairs(opened) do
+    caches.close(one)
+    one.policies:close()
+  end
   opened = {}
 end
 

@@ -150,6 +150,16 @@ describe("the shipped eviction", function()
     end
   end)
 
+  it("gives up what is past its windows only once it is", function()
+    local windows = { while_revalidate = 10, if_error = 20, must_revalidate = false }
+    for stale_for, is_dead in pairs { [-1] = false, [0] = false, [20] = false, [21] = true } do
+      windows.stale_for = stale_for
+      assert.equal(is_dead, score(windows) < 0, stale_for)
+    end
+    assert.is_true(score { stale_for = 0, must_revalidate = true } < 0)
+    assert.is_true(score { stale_for = -1, must_revalidate = true } > 0)
+  end)
+
   it("is not confused by a clock that was set back", function()
     local context = {
       kept = { age = -5000, while_revalidate = 0, if_error = 0, must_revalidate = false,

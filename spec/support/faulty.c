@@ -35,7 +35,7 @@ enum what { READS, WRITES, RESETS, WHATS };
 
 static const char *const what_names[WHATS] = {"reads", "writes", "resets"};
 
-/* -- Faults, by name --------------------------------------------------------------- */
+/* -- Faults, by name -------------------------------------------------------------- */
 
 struct fault {
     enum cairn_status status;
@@ -100,7 +100,7 @@ static enum cairn_status meet(struct faults *faults, enum what what,
                       fault.message);
 }
 
-/* -- The backend ------------------------------------------------------------------- */
+/* -- The backend ------------------------------------------------------------------ */
 
 static const struct cairn_backend *memory; /* found before any store is opened */
 
@@ -254,7 +254,7 @@ static void fill(struct cairn_backend *backend) {
     backend->stage_discard = faulty_stage_discard;
 }
 
-/* -- From Lua ---------------------------------------------------------------------- */
+/* -- From Lua --------------------------------------------------------------------- */
 
 /* The lock is not held while Lua may raise. */
 static struct faults *check_name(lua_State *L) {

@@ -65,10 +65,10 @@ enum cairn_status cairn_cache_read(struct cairn_cache *cache,
                                    struct cairn_reading *out,
                                    struct cairn_error *error);
 
-/* Writes a typed or stored message and gives the id it goes by. One atomic batch, where
- * the store has batches: nested messages and large values first. Every id of it can be
- * read afterwards. With CAIRN_IDS_REFERENCE: CAIRN_CONFLICT if another message has that
- * id already. `flags`: CAIRN_STORE_SYNC. */
+/* Writes a typed or stored message and gives the id it goes by (cairn_id_of_committed).
+ * One atomic batch, where the store has batches: nested messages and large values
+ * first. Every id of it can be read afterwards. With CAIRN_IDS_REFERENCE:
+ * CAIRN_CONFLICT if another message has that id already. `flags`: CAIRN_STORE_SYNC. */
 enum cairn_status cairn_cache_write(struct cairn_cache *cache,
                                     const struct cairn_context *context,
                                     const struct cairn_value *message, unsigned flags,
@@ -97,7 +97,7 @@ enum cairn_status cairn_cache_write_hashpath(struct cairn_cache *cache,
                                              struct cairn_path *target,
                                              struct cairn_error *error);
 
-/* The message's id, with the settings of this cache. `stored` is typed or stored. */
+/* The id that a message, typed or stored, goes by, with the settings of this cache. */
 enum cairn_status cairn_cache_id(struct cairn_cache *cache,
                                  const struct cairn_value *message,
                                  struct cairn_id *out, struct cairn_error *error);

@@ -46,8 +46,7 @@
 
 struct cairn_chain;
 
-/* The member of an answer that no member gave (cairn_chain_resolve of what is nowhere).
- */
+/* The member of an answer that none gave: cairn_chain_resolve of what is nowhere. */
 #define CAIRN_NOBODY SIZE_MAX
 
 struct cairn_chain_member {

@@ -29,9 +29,11 @@ enum cairn_status cairn_http_encode(const struct cairn_value *stored,
                                     struct cairn_error *error);
 
 /* The way back, to the stored message. Field names in any case and order, both line
- * endings. CAIRN_INVALID_ARGUMENT for a multipart body that cannot be read, CAIRN_LIMIT
- * for too many parts or too deep, CAIRN_UNVERIFIED for a `content-digest` that is not
- * that of the body. */
+ * endings. What is about the HTTP message, and not of the message it carries, is left
+ * out: `content-digest`, `body-keys`, `signature`, `signature-input`, and keys that no
+ * stored message has. CAIRN_INVALID_ARGUMENT for a multipart body that cannot be read,
+ * CAIRN_LIMIT for too many parts or too deep, CAIRN_UNVERIFIED for a `content-digest`
+ * that is not that of the body. */
 enum cairn_status cairn_http_decode(const struct cairn_http_form *form,
                                     struct cairn_arena *arena, struct cairn_value *out,
                                     struct cairn_error *error);

@@ -55,10 +55,11 @@ enum cairn_status cairn_id_of_committed(const struct cairn_value *stored,
                                         struct cairn_error *error);
 
 /* Checks every commitment of a stored message: of hmac-sha256 the id; rsa-pss-sha512
- * and ed25519 signatures over the signature base that the commitment names, and that
- * its id is SHA-256 of the signature. A message without commitments is fine.
- * CAIRN_UNVERIFIED names the first that is not; CAIRN_UNSUPPORTED an algorithm that is
- * none of these. */
+ * and ed25519 signatures over the signature base that the commitment names (by RFC 9421
+ * or in the reference's dialect), that its id is SHA-256 of the signature, and its
+ * committer, if it names one, of the key. Whatever the message has must be covered by
+ * one of them. A message without commitments is fine. CAIRN_UNVERIFIED names the first
+ * that is not; CAIRN_UNSUPPORTED an algorithm that is none of these. */
 enum cairn_status cairn_message_verify(const struct cairn_value *stored,
                                        enum cairn_ids ids, struct cairn_error *error);
 
@@ -74,8 +75,8 @@ enum cairn_status cairn_hashpath_algorithm_of(struct cairn_slice name,
                                               enum cairn_hashpath_algorithm *out,
                                               struct cairn_error *error);
 
-/* Base64url of alg(a, b): parts of 43 characters enter as their 32 bytes, others as
- * they are (accumulating needs 32 bytes of the first). */
+/* Base64url of alg(a, b): ids enter as their 32 bytes, others as they are.
+ * CAIRN_INVALID_ARGUMENT if the first has not 32 bytes. */
 enum cairn_status cairn_hashpath_fold(enum cairn_hashpath_algorithm algorithm,
                                       struct cairn_slice a, struct cairn_slice b,
                                       struct cairn_id *out, struct cairn_error *error);

@@ -71,8 +71,9 @@ enum cairn_status cairn_message_store(const struct cairn_value *message,
                                       struct cairn_value *out,
                                       struct cairn_error *error);
 
-/* The way back: what `ao-types` notes gets its type again, and `ao-types` vanishes.
- * CAIRN_CORRUPT for notes that make no sense of the value. */
+/* The way back: what `ao-types` notes gets its type again, and `ao-types` vanishes; a
+ * note of a value that is not there says nothing. CAIRN_CORRUPT for notes that make no
+ * sense of the value. */
 enum cairn_status cairn_message_type(const struct cairn_value *stored,
                                      struct cairn_arena *arena, struct cairn_value *out,
                                      struct cairn_error *error);
