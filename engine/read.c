@@ -2,133 +2,118 @@
 #include "find.h"
 #include "value.h"
 
-/* What was found, as a value. CAIRN_CONFLICT: its chunks vanished while they were
+/* What a read is after. */
+struct wanted {
+    struct cairn_store *store;
+    const struct cairn_context *context;
+    bool groups; /* also groups, with their packs */
+};
+
+/* What was found, as it is wanted. CAIRN_CONFLICT: its chunks vanished while they were
  * collected, so it was replaced. */
-static enum cairn_status take(struct cairn_store *store,
-                              const struct cairn_context *context,
-                              struct cairn_slice path, enum cairn_status status,
-                              struct found *found, struct cairn_view *out,
-                              struct cairn_error *error) {
-    if (!status && found->view.entry.kind == CAIRN_GROUP)
+static enum cairn_status take(const struct wanted *wanted, struct cairn_slice path,
+                              enum cairn_status status, struct found *found,
+                              struct cairn_view *out, struct cairn_error *error) {
+    bool group = !status && found->view.entry.kind == CAIRN_GROUP;
+    if (group && !wanted->groups)
         status = cairn_fail_at(error, CAIRN_NOT_FOUND, "a group has no value", path);
     if (status) {
         cairn_view_release(&found->view);
         return status;
     }
     *out = found->view;
-    return value_load(store->core, context, store->snapshot, path, out, error);
+    return group ? CAIRN_OK
+                 : value_load(wanted->store->core, wanted->context,
+                              wanted->store->snapshot, path, out, error);
+}
+
+/* Where links led, if there were any: another store may have what is not here. */
+static enum cairn_status tell_dangling(struct cairn_slice path,
+                                       const struct found *found,
+                                       struct cairn_path *dangling,
+                                       enum cairn_status status,
+                                       struct cairn_error *error) {
+    if (!dangling || status != CAIRN_NOT_FOUND ||
+        cairn_slice_equal(path, found->path.text))
+        return status;
+    enum cairn_status joined =
+        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, dangling, error);
+    return joined ? joined : status;
 }
 
 /* The long way: a link, a miss, or a value that has to be made up. */
-static enum cairn_status read_on(struct cairn_store *store,
-                                 const struct cairn_context *context,
-                                 struct cairn_slice path, uint64_t epoch,
-                                 enum cairn_status looked, struct cairn_view *out,
-                                 struct cairn_error *error) {
-    struct finder finder = {store->core, context, store->snapshot, NULL};
+static enum cairn_status get_on(const struct wanted *wanted, struct cairn_slice path,
+                                uint64_t epoch, enum cairn_status looked,
+                                struct cairn_view *out, struct cairn_path *dangling,
+                                struct cairn_error *error) {
+    struct cairn_store *store = wanted->store;
+    struct finder finder = {store->core, wanted->context, store->snapshot, NULL};
     const unsigned want = CAIRN_WANT_PAYLOAD;
     struct found found;
     found.view = *out;
     out->release = NULL;
     enum cairn_status status =
         find_on(&finder, path, FIND_FOLLOW, want, epoch, looked, &found, error);
-    status = take(store, context, path, status, &found, out, error);
+    status = take(wanted, path, status, &found, out, error);
     for (int attempt = 0; status == CAIRN_CONFLICT && attempt < 32; attempt++) {
         status = find_stable(&finder, path, FIND_FOLLOW, want, &found, error);
-        status = take(store, context, path, status, &found, out, error);
+        status = take(wanted, path, status, &found, out, error);
     }
-    return status == CAIRN_CONFLICT ? CAIRN_CORRUPT : status;
+    if (status == CAIRN_CONFLICT)
+        return CAIRN_CORRUPT;
+    return tell_dangling(path, &found, dangling, status, error);
+}
+
+/* Most of what is asked for lies at its own path: one look-up. */
+static inline enum cairn_status get(const struct wanted *wanted,
+                                    struct cairn_slice path, struct cairn_view *out,
+                                    struct cairn_path *dangling,
+                                    struct cairn_error *error) {
+    struct cairn_store *store = wanted->store;
+    struct core *core = store->core;
+    uint64_t epoch = core_epoch(core);
+    enum cairn_status status =
+        core->backend->get(core->self, wanted->context, store->snapshot, path,
+                           CAIRN_WANT_PAYLOAD, out, error);
+    const struct cairn_entry *entry = &out->entry;
+    bool plain = (entry->kind == CAIRN_RAW && entry->form == CAIRN_PLAIN) ||
+                 (entry->kind == CAIRN_GROUP && wanted->groups);
+    if (status || !plain || core_expired(entry, wanted->context))
+        return get_on(wanted, path, epoch, status, out, dangling, error);
+    return CAIRN_OK;
 }
 
 enum cairn_status cairn_store_read(struct cairn_store *store,
                                    const struct cairn_context *context,
                                    struct cairn_slice path, struct cairn_view *out,
                                    struct cairn_error *error) {
-    struct core *core = store->core;
+    const struct wanted value = {store, context, false};
     struct cairn_path normal;
     out->release = NULL;
-    enum cairn_status status = core_enter(core, context, error);
+    enum cairn_status status = core_enter(store->core, context, error);
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
     if (normal.text.size == 0)
         return cairn_fail(error, CAIRN_NOT_FOUND, "the root is a group: no value");
-
-    uint64_t epoch = core_epoch(core);
-    status = core->backend->get(core->self, context, store->snapshot, normal.text,
-                                CAIRN_WANT_PAYLOAD, out, error);
-    const struct cairn_entry *entry = &out->entry;
-    if (status || entry->kind != CAIRN_RAW || entry->form != CAIRN_PLAIN ||
-        core_expired(entry, context))
-        status = read_on(store, context, normal.text, epoch, status, out, error);
-    return core_leave(core, context, "read", normal.text, status);
-}
-
-/* What was found, as cairn_store_get gives it. */
-static enum cairn_status take_any(struct cairn_store *store,
-                                  const struct cairn_context *context,
-                                  struct cairn_slice path, enum cairn_status status,
-                                  struct found *found, struct cairn_view *out,
-                                  struct cairn_error *error) {
-    if (status || found->view.entry.kind != CAIRN_GROUP)
-        return take(store, context, path, status, found, out, error);
-    *out = found->view;
-    return CAIRN_OK;
-}
-
-static enum cairn_status tell_led(struct cairn_slice path, const struct found *found,
-                                  struct cairn_path *led, enum cairn_status status,
-                                  struct cairn_error *error) {
-    if (!led || (status && status != CAIRN_NOT_FOUND) ||
-        cairn_slice_equal(path, found->path.text))
-        return status;
-    enum cairn_status joined =
-        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, led, error);
-    return joined ? joined : status;
-}
-
-static enum cairn_status get_on(struct cairn_store *store,
-                                const struct cairn_context *context,
-                                struct cairn_slice path, uint64_t epoch,
-                                enum cairn_status looked, struct cairn_view *out,
-                                struct cairn_path *led, struct cairn_error *error) {
-    struct finder finder = {store->core, context, store->snapshot, NULL};
-    const unsigned want = CAIRN_WANT_PAYLOAD;
-    struct found found;
-    found.view = *out;
-    out->release = NULL;
-    enum cairn_status status =
-        find_on(&finder, path, FIND_FOLLOW, want, epoch, looked, &found, error);
-    status = take_any(store, context, path, status, &found, out, error);
-    for (int attempt = 0; status == CAIRN_CONFLICT && attempt < 32; attempt++) {
-        status = find_stable(&finder, path, FIND_FOLLOW, want, &found, error);
-        status = take_any(store, context, path, status, &found, out, error);
-    }
-    if (status == CAIRN_CONFLICT)
-        return CAIRN_CORRUPT;
-    return tell_led(path, &found, led, status, error);
+    status = get(&value, normal.text, out, NULL, error);
+    return core_leave(store->core, context, "read", normal.text, status);
 }
 
 enum cairn_status cairn_store_get(struct cairn_store *store,
                                   const struct cairn_context *context,
                                   struct cairn_slice path, struct cairn_view *out,
-                                  struct cairn_path *led, struct cairn_error *error) {
-    struct core *core = store->core;
+                                  struct cairn_path *dangling,
+                                  struct cairn_error *error) {
+    const struct wanted anything = {store, context, true};
     struct cairn_path normal;
     out->release = NULL;
-    if (led)
-        led->text = (struct cairn_slice){"", 0};
-    enum cairn_status status = core_enter(core, context, error);
+    if (dangling)
+        dangling->text = (struct cairn_slice){"", 0};
+    enum cairn_status status = core_enter(store->core, context, error);
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
-    uint64_t epoch = core_epoch(core);
-    status = core->backend->get(core->self, context, store->snapshot, normal.text,
-                                CAIRN_WANT_PAYLOAD, out, error);
-    const struct cairn_entry *entry = &out->entry;
-    bool plain = entry->kind == CAIRN_GROUP ||
-                 (entry->kind == CAIRN_RAW && entry->form == CAIRN_PLAIN);
-    if (status || !plain || core_expired(entry, context))
-        status = get_on(store, context, normal.text, epoch, status, out, led, error);
-    return core_leave(core, context, "get", normal.text, status);
+    status = get(&anything, normal.text, out, dangling, error);
+    return core_leave(store->core, context, "get", normal.text, status);
 }
 
 /* What type, resolve and stat have in common. `found->view` is to be released whatever

@@ -473,8 +473,9 @@ function cairn.kind(value) end
 ---@return cairn.code? code
 function cairn.id(value, options) end
 
---- Checks the commitments of a message: hmac-sha256 ids, rsa-pss-sha512 and ed25519 signatures. With
---- `id`: also that the message has that id. `unverified` names what does not check.
+--- Checks the commitments of a message: hmac-sha256 ids, rsa-pss-sha512 and ed25519 signatures; and,
+--- if it has some, that they cover all of it. With `id`: also that the message has that id, or one of its commitments.
+--- `unverified` names what does not check.
 ---@param message cairn.message
 ---@param id? string
 ---@param options? cairn.IdOptions
@@ -632,7 +633,7 @@ function Clock:advance(ms) end
 ---@field tier? boolean a cache in front of the others: answers only positively
 
 ---@class cairn.ChainOptions
----@field policies? cairn.Policies who decides; default: the shipped policies with the user's over them
+---@field policies? cairn.Policies|false who decides; false: nobody but the engine's defaults; default: the shipped policies with the user's over them
 ---@field clock? cairn.Clock
 
 --- Several stores that answer as one, in the order that the policy `chain` decides.
@@ -952,7 +953,8 @@ function Cache:trim(budget) end
 function Cache:flush() end
 
 --- Counters: hits, misses, bypasses, stale, stored, refused, purged, evicted, computed,
---- compute_failed, queued, lost, result_bytes.
+--- compute_failed, queued, lost, result_bytes (0 until they were counted: by the first write
+--- where there is a budget, by `trim`).
 ---@return table<string, integer>
 function Cache:stats() end
 function Cache:close() end
