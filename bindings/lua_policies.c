@@ -16,33 +16,40 @@
  *                                     sorted
  *     core.source(self, name)         source in use and its hash
  *     core.shipped(name)              source that is compiled in; nil
- *     core.versions(self, name)       { { version = 64 hex digits, saved = ms }, ... }
- * as kept at <directory>/.versions/<name>/<hash>.lua, newest (taken last) first; {} if
- * there are none core.version(self, name, hash)  source of one of these, checked
- * against its hash core.install(self, name, text)  writes <directory>/<name>.lua as a
- * whole (making the directory), loads it and says the hash; what is not taken is not
- * left there: the file is as before, and the failure says why core.canary(self, name)
- * source of the candidate on trial and its hash core.load_candidate(self, file)
- * compiles, checks and tries a file that is not in use: a candidate core.live(self) the
- * policies in use, in the form of a candidate
+ *     core.versions(self, name)       { { version = hash, saved = ms }, ... } as kept
+ *                                     at <directory>/.versions/<name>/<hash>.lua, the
+ *                                     one taken last first; {} if there are none
+ *     core.version(self, name, hash)  source of one of these, checked against its hash
+ *     core.install(self, name, text)  writes <directory>/<name>.lua as a whole (making
+ *                                     the directory), loads it and says the hash; what
+ *                                     is not taken is not left there: the file is as
+ *                                     before, and the failure says why
+ *     core.canary(self, name)         source of the candidate on trial and its hash
+ *     core.load_candidate(self, file) compiles, checks and tries a file that is not in
+ *                                     use: a candidate
+ *     core.live(self)                 the policies in use, in the form of a candidate
  *
  * A candidate has
  *
  *     candidate:decide(question, context)
- *                          as Policies:decide does, with the candidate before all
- * others for its own question; nothing is remembered or traced. nil, message, code if
- * the candidate itself failed (policy_error, limit); where it has no opinion the others
- * decide candidate:question() nil for core.live candidate:version()  64 hex digits; nil
- * for core.live candidate:close()
+ *                                     as Policies:decide, with the candidate before
+ *                                     all others for its own question; nothing is
+ *                                     remembered or traced. nil, message, code if the
+ *                                     candidate itself failed (policy_error, limit);
+ *                                     where it has no opinion the others decide
+ *     candidate:question()            nil for core.live
+ *     candidate:version()             64 hex digits; nil for core.live
+ *     candidate:close()
  *
  * A line of a trace is a JSON object:
+ *
  *     {"time":ms,"question":"cache_control","facts":{...},"decision":{...},
  *      "policy":"cache_control","version":"0123456789ab"}
+ *
  * `facts` has the form of the context that `decide` takes, directives as header lines;
  * bytes that are no UTF-8 are {"$base64":"..."}. `decision` is in the form that
  * `decide` returns; `policy` and `version` are missing if the engine's default decided.
- * A line
- * {"time":ms,"dropped":n} says that so many are missing here. */
+ * A line {"time":ms,"dropped":n} says that so many are missing here. */
 #include "lua_policies.h"
 
 #include "policies_lua.h"

@@ -239,7 +239,7 @@ enum cairn_status policy_decide_with(struct policy_host *host,
     struct cairn_error ignored;
     if (candidate && candidate->question == ask->question) {
         enum cairn_status status =
-            policy_module_ask(candidate, ask, true, &outcome, error);
+            policy_module_probe(candidate, ask, true, &outcome, error);
         if (status != CAIRN_NOT_FOUND)
             return status;
     }
@@ -247,7 +247,7 @@ enum cairn_status policy_decide_with(struct policy_host *host,
     struct policy_module **makers = set->makers[ask->question];
     enum cairn_status status = CAIRN_NOT_FOUND;
     for (size_t i = 0; i < MAKERS_MAX && makers[i] && status; i++)
-        status = policy_module_ask(makers[i], ask, true, &outcome, &ignored);
+        status = policy_module_probe(makers[i], ask, true, &outcome, &ignored);
     policy_set_release(set);
     if (status)
         policy_ask_default(ask);

@@ -151,10 +151,10 @@ static void count_outcome(struct policy_counts *counts, enum cairn_status status
         count(&counts->errors);
 }
 
-enum cairn_status policy_module_ask(struct policy_module *module,
-                                    const struct policy_ask *ask, bool with_line,
-                                    struct policy_outcome *outcome,
-                                    struct cairn_error *error) {
+enum cairn_status policy_module_probe(struct policy_module *module,
+                                      const struct policy_ask *ask, bool with_line,
+                                      struct policy_outcome *outcome,
+                                      struct cairn_error *error) {
     struct policy_seat *seat = policy_module_borrow(module);
     enum cairn_status status = CAIRN_OK;
     *outcome = (struct policy_outcome){0};
@@ -164,6 +164,15 @@ enum cairn_status policy_module_ask(struct policy_module *module,
         status = policy_seat_ask(seat, module, ask, with_line, outcome, error);
         policy_module_give_back(module, seat, status);
     }
+    return status;
+}
+
+enum cairn_status policy_module_ask(struct policy_module *module,
+                                    const struct policy_ask *ask, bool with_line,
+                                    struct policy_outcome *outcome,
+                                    struct cairn_error *error) {
+    enum cairn_status status =
+        policy_module_probe(module, ask, with_line, outcome, error);
     count_outcome(module->counts, status);
     return status;
 }

@@ -81,6 +81,12 @@ enum cairn_status policy_module_ask(struct policy_module *module,
                                     struct policy_outcome *outcome,
                                     struct cairn_error *error);
 
+/* The same for somebody who only wants to know: not counted. */
+enum cairn_status policy_module_probe(struct policy_module *module,
+                                      const struct policy_ask *ask, bool with_line,
+                                      struct policy_outcome *outcome,
+                                      struct cairn_error *error);
+
 /* One example that was tried. `message` is NULL if it came out as it should, otherwise
  * "file:line: ...". */
 typedef void (*policy_tried)(void *arg, const char *name, const char *message);

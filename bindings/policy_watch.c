@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -28,6 +29,8 @@ static const uint32_t beside =
 
 struct watcher {
     struct policy_host *host;
+    bool watches;  /* there is a directory, and it is to be watched */
+    bool has_said; /* that inotify does not work */
     int inotify;   /* -1: does not work */
     int directory; /* watch descriptors; -1: none */
     int around;
@@ -55,7 +58,7 @@ static int watch_around(int inotify, const char *directory) {
 }
 
 /* Anew each time: watches are on directories and not on names. */
-static void watch(struct watcher *watcher) {
+static void watch_anew(struct watcher *watcher) {
     const char *directory = watcher->host->settings.directory;
     if (watcher->inotify >= 0)
         close(watcher->inotify);
@@ -71,6 +74,18 @@ static void watch(struct watcher *watcher) {
         return;
     close(watcher->inotify);
     watcher->inotify = -1;
+}
+
+static void watch(struct watcher *watcher) {
+    char message[128];
+    watch_anew(watcher);
+    if (watcher->inotify < 0 && !watcher->has_said) {
+        snprintf(message, sizeof message,
+                 "inotify does not work: files are looked at every %d ms", POLL_MS);
+        policy_events_add(watcher->host->events, policy_host_now(watcher->host), "",
+                          NULL, "polled", message);
+    }
+    watcher->has_said = watcher->inotify < 0;
 }
 
 /* -- What is told ------------------------------------------------------------------ */
@@ -152,13 +167,13 @@ void policy_watch_log(struct policy_host *host) {
 
 static void look(struct watcher *watcher, struct news *news) {
     struct policy_host *host = watcher->host;
-    if (host->settings.watch && news->any)
+    if (watcher->watches && news->any)
         settle(watcher, news);
-    if (host->settings.watch && (news->moved || watcher->inotify < 0))
+    if (watcher->watches && (news->moved || watcher->inotify < 0))
         watch(watcher);
     pthread_mutex_lock(&host->loading);
     policy_canary_sweep(host);
-    if (host->settings.watch)
+    if (watcher->watches)
         policy_load_scan(host, news->any);
     else
         policy_watch_log(host);
@@ -166,14 +181,16 @@ static void look(struct watcher *watcher, struct news *news) {
 }
 
 static int patience(const struct watcher *watcher) {
-    if (!watcher->host->settings.watch)
+    if (!watcher->watches)
         return -1;
     return watcher->inotify < 0 ? POLL_MS : LOOK_MS;
 }
 
 static void *run(void *arg) {
     struct policy_host *host = arg;
-    struct watcher watcher = {host, -1, -1, -1};
+    struct watcher watcher = {
+        .host = host, .inotify = -1, .directory = -1, .around = -1};
+    watcher.watches = host->settings.watch && host->settings.directory;
     struct news news = {false, true};
     while (!atomic_load(&host->stopping)) {
         look(&watcher, &news);

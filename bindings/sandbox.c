@@ -280,7 +280,7 @@ enum cairn_status sandbox_call(struct sandbox *sandbox, int arguments, int resul
     enum cairn_status status =
         sandbox->breach ? breached(sandbox, error) : failed(sandbox, code, error);
     lua_settop(L, function - 1);
-    if (sandbox->breach)
+    if (sandbox->breach && sandbox->held > sandbox->limits.memory_bytes / 2)
         lua_gc(L, LUA_GCCOLLECT);
     return status;
 }

@@ -163,7 +163,7 @@ static bool is_repeated(struct sandbox *sandbox,
     struct sandbox_refused *refused = &sandbox->refused;
     bool same = refused->block == request->block && refused->had == request->had &&
                 refused->wants == request->wants;
-    *refused = same ? (struct sandbox_refused){NULL, 0, 0} : *request;
+    *refused = *request;
     if (!same)
         spend(sandbox, sandbox->held / 16);
     return same;
@@ -201,11 +201,13 @@ static bool admit_limited(struct sandbox *sandbox,
         note(sandbox, BREACH_STUCK);
         is_over = true;
     }
-    if (!sandbox->breach && more > limit - smaller(sandbox->held, limit)) {
-        if (!is_repeated(sandbox, request))
-            return false;
+    bool fits = more <= limit - smaller(sandbox->held, limit);
+    if (fits)
+        sandbox->refused = (struct sandbox_refused){NULL, 0, 0};
+    else if (!sandbox->breach && !is_repeated(sandbox, request))
+        return false;
+    else
         note(sandbox, BREACH_MEMORY);
-    }
     if (!is_over && more <= most - smaller(sandbox->held, most))
         return true;
     /* New objects are made where the state is in order; the stack can not be looked at

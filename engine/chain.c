@@ -66,6 +66,20 @@ static enum cairn_status make_names(struct state *state, struct cairn_error *err
     return CAIRN_OK;
 }
 
+/* A tier and a store that are the same would drop what is written. */
+static enum cairn_status check_stores(const struct state *state,
+                                      struct cairn_error *error) {
+    for (size_t i = 0; i < state->count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (state->members[i].store->core == state->members[j].store->core &&
+                (state->members[i].flags | state->members[j].flags) & CAIRN_MEMBER_TIER)
+                return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                                  "a tier of the chain is the same store as another "
+                                  "member: %s",
+                                  cairn_store_url(state->members[i].store));
+    return CAIRN_OK;
+}
+
 /* -- Opening and closing ---------------------------------------------------------- */
 
 static void state_release(struct state *state) {
@@ -130,7 +144,9 @@ enum cairn_status cairn_chain_open(const struct cairn_chain_member *members,
     struct state *state = state_new(members, count, policy);
     if (!state)
         return no_memory(error);
-    enum cairn_status status = take_names(state, members, count, error);
+    enum cairn_status status = check_stores(state, error);
+    if (!status)
+        status = take_names(state, members, count, error);
     if (!status)
         status = make_names(state, error);
     struct cairn_chain *chain = status ? NULL : chain_new(state);

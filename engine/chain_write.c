@@ -66,6 +66,12 @@ static bool makes_stale(const struct cairn_operation *operation) {
     return operation->kind != CAIRN_EXPECT && operation->kind != CAIRN_MAKE_GROUP;
 }
 
+/* Leaves alone what is there already, as most content-addressed writes do: whether
+ * there was anything to drop is known when it is done. */
+static bool keeps(const struct cairn_operation *operation) {
+    return operation->keep || operation->kind == CAIRN_MAKE_LINK;
+}
+
 static void on_each(const struct writing *writing,
                     void (*step)(struct cairn_slice path)) {
     for (size_t i = 0; i < writing->count; i++) {
@@ -76,13 +82,11 @@ static void on_each(const struct writing *writing,
     }
 }
 
-static void drop_each(const struct writing *writing) {
-    for (size_t i = 0; i < writing->count; i++) {
-        struct cairn_path path;
-        if (makes_stale(&writing->operations[i]) &&
-            !cairn_path_normalize(writing->operations[i].path, &path, NULL))
-            tiers_drop(writing->call, path.text);
-    }
+static void drop_one(const struct writing *writing,
+                     const struct cairn_operation *operation) {
+    struct cairn_path path;
+    if (makes_stale(operation) && !cairn_path_normalize(operation->path, &path, NULL))
+        tiers_drop(writing->call, path.text);
 }
 
 static void before(const struct writing *writing) {
@@ -92,14 +96,21 @@ static void before(const struct writing *writing) {
     if (!writing->call->chain->state->has_tiers)
         return;
     tiers_mend(writing->call);
-    drop_each(writing);
+    for (size_t i = 0; i < writing->count; i++)
+        if (!keeps(&writing->operations[i]))
+            drop_one(writing, &writing->operations[i]);
 }
 
-/* Where links led elsewhere: a copy that was made in between goes, too. */
-static void after(struct writing *writing) {
+/* Where links led elsewhere, a copy that was made in between goes, too. After a failure
+ * nobody knows what was changed. */
+static void after(struct writing *writing, enum cairn_status status) {
     if (!writing->announces)
         return;
     tiers_drop_landed(writing->call, &writing->landed);
+    for (size_t i = 0; i < writing->count; i++)
+        if (keeps(&writing->operations[i]) &&
+            (status || writing->operations[i].changed))
+            drop_one(writing, &writing->operations[i]);
     on_each(writing, watch_over);
 }
 
@@ -266,7 +277,7 @@ enum cairn_status cairn_chain_apply(struct cairn_chain *chain,
                           count);
     before(&writing);
     status = write_all(&writing, error);
-    after(&writing);
+    after(&writing, status);
     if (status && failed)
         *failed = writing.culprit;
     cairn_bytes_free(&writing.landed);

@@ -6,18 +6,9 @@
 
 #include "digest.h"
 #include "http_parts.h"
+#include "http_tree.h"
 #include "message_types.h"
 #include "scan.h"
-
-/* Something at a path: a value, or a map's own fields. */
-struct leaf {
-    struct cairn_slice *segments;
-    size_t depth; /* segments */
-    bool is_map;
-    struct cairn_slice bytes;
-    struct cairn_pair *fields;
-    size_t count;
-};
 
 struct decoding {
     struct cairn_arena *arena;
@@ -39,33 +30,8 @@ static enum cairn_status no_memory(struct decoding *d) {
     return cairn_fail(d->error, CAIRN_NO_MEMORY, "no memory for a message");
 }
 
-static enum cairn_status twice(struct decoding *d, struct cairn_slice key) {
-    return cairn_fail_at(d->error, CAIRN_INVALID_ARGUMENT,
-                         "an HTTP message that says two things of one key", key);
-}
-
 static struct cairn_value bytes_value(struct cairn_slice bytes) {
     return (struct cairn_value){.type = CAIRN_VALUE_BYTES, .as.bytes = bytes};
-}
-
-static struct cairn_value map_value(struct cairn_pair *fields, size_t count) {
-    return (struct cairn_value){
-        .type = CAIRN_VALUE_MESSAGE, .count = count, .as.fields = fields};
-}
-
-static int compare_pairs(const void *a, const void *b) {
-    const struct cairn_pair *left = a, *right = b;
-    return cairn_slice_compare(left->key, right->key);
-}
-
-/* In order; refuses a key that comes twice. */
-static enum cairn_status sort_pairs(struct decoding *d, struct cairn_pair *fields,
-                                    size_t count) {
-    qsort(fields, count, sizeof *fields, compare_pairs);
-    for (size_t i = 1; i < count; i++)
-        if (cairn_slice_equal(fields[i - 1].key, fields[i].key))
-            return twice(d, fields[i].key);
-    return CAIRN_OK;
 }
 
 /* -- Fields ----------------------------------------------------------------------- */
@@ -250,7 +216,7 @@ static enum cairn_status part_fields(struct decoding *d, const struct http_part 
     if (part->has_body)
         leaf->fields[leaf->count++] =
             (struct cairn_pair){cairn_slice_of("body"), bytes_value(part->body)};
-    return sort_pairs(d, leaf->fields, leaf->count);
+    return CAIRN_OK;
 }
 
 static enum cairn_status add_leaf(struct decoding *d, const struct http_part *part) {
@@ -265,7 +231,7 @@ static enum cairn_status add_leaf(struct decoding *d, const struct http_part *pa
     if (!part->is_map && !part->escaped && leaf.depth == 1 &&
         is(leaf.segments[0], "ao-ids")) {
         if (d->ids.data)
-            return twice(d, leaf.segments[0]);
+            return http_tree_twice(leaf.segments[0], d->error);
         d->ids = part->body.data ? part->body : cairn_slice_of("");
         return CAIRN_OK;
     }
@@ -337,85 +303,6 @@ static enum cairn_status add_ids(struct decoding *d) {
     return CAIRN_OK;
 }
 
-/* -- Leaves as a tree ------------------------------------------------------------- */
-
-static int compare_leaves(const void *a, const void *b) {
-    const struct leaf *left = a, *right = b;
-    for (size_t i = 0; i < left->depth && i < right->depth; i++) {
-        int order = cairn_slice_compare(left->segments[i], right->segments[i]);
-        if (order)
-            return order;
-    }
-    return (left->depth > right->depth) - (left->depth < right->depth);
-}
-
-/* The end of the leaves that share their segment at `depth` with the first. */
-static size_t run_end(const struct leaf *leaves, size_t from, size_t end,
-                      size_t depth) {
-    size_t to = from + 1;
-    while (to < end &&
-           cairn_slice_equal(leaves[from].segments[depth], leaves[to].segments[depth]))
-        to++;
-    return to;
-}
-
-static enum cairn_status build(struct decoding *d, size_t from, size_t end,
-                               size_t depth, const struct cairn_pair *fields,
-                               size_t count, struct cairn_value *out);
-
-/* What all leaves of a run make at their segment: the first may be the thing itself,
- * the others lie beneath it. */
-static enum cairn_status build_run(struct decoding *d, size_t from, size_t end,
-                                   size_t depth, struct cairn_value *out) {
-    const struct leaf *first = &d->leaves[from];
-    bool itself = first->depth == depth + 1;
-    if (!itself)
-        return build(d, from, end, depth + 1, NULL, 0, out);
-    bool alone = end == from + 1;
-    if (!alone && (!first->is_map || d->leaves[from + 1].depth == depth + 1))
-        return twice(d, first->segments[depth]);
-    if (first->is_map)
-        return build(d, from + 1, end, depth + 1, first->fields, first->count, out);
-    *out = bytes_value(first->bytes);
-    return CAIRN_OK;
-}
-
-/* Takes out what no stored message has: others may send it. */
-static size_t sift_pairs(struct cairn_pair *pairs, size_t count) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool empty =
-            pairs[i].value.type == CAIRN_VALUE_MESSAGE && !pairs[i].value.count;
-        if (!empty && !key_is_left_out(pairs[i].key))
-            pairs[kept++] = pairs[i];
-    }
-    return kept;
-}
-
-/* The map of these fields and of the leaves, which share `depth` segments. */
-static enum cairn_status build(struct decoding *d, size_t from, size_t end,
-                               size_t depth, const struct cairn_pair *fields,
-                               size_t count, struct cairn_value *out) {
-    size_t all = count, to;
-    for (size_t at = from; at < end; at = run_end(d->leaves, at, end, depth))
-        all++;
-    struct cairn_pair *pairs = cairn_arena_take(d->arena, all * sizeof *pairs + 1);
-    if (!pairs)
-        return no_memory(d);
-    if (count)
-        memcpy(pairs, fields, count * sizeof *pairs);
-    for (size_t at = from; at < end; at = to) {
-        to = run_end(d->leaves, at, end, depth);
-        pairs[count].key = d->leaves[at].segments[depth];
-        enum cairn_status status = build_run(d, at, to, depth, &pairs[count++].value);
-        if (status)
-            return status;
-    }
-    count = sift_pairs(pairs, count);
-    *out = map_value(pairs, count);
-    return sort_pairs(d, pairs, count);
-}
-
 /* `inline-body-key: data` without `body` beside it is not the message's own. */
 static void drop_inline_key(struct decoding *d) {
     bool data = false, body = false;
@@ -445,7 +332,6 @@ enum cairn_status cairn_http_decode(const struct cairn_http_form *form,
     if (status)
         return status;
     drop_inline_key(&d);
-    if (d.leaf_count)
-        qsort(d.leaves, d.leaf_count, sizeof *d.leaves, compare_leaves);
-    return build(&d, 0, d.leaf_count, 0, d.top, d.top_count, out);
+    return http_tree_build(d.leaves, d.leaf_count, d.top, d.top_count, arena, out,
+                           error);
 }

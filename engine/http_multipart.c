@@ -40,44 +40,53 @@ static bool begins(struct cairn_slice text, struct cairn_slice with) {
 
 /* -- Parameters of a field -------------------------------------------------------- */
 
+static struct cairn_slice take_until(struct cairn_slice *text, char end) {
+    const char *at = text->size ? memchr(text->data, end, text->size) : NULL;
+    size_t size = at ? (size_t)(at - text->data) : text->size;
+    struct cairn_slice taken = cairn_slice_sub(*text, 0, size);
+    *text = skip(*text, size);
+    return taken;
+}
+
+/* Takes `;name=value`; the value may stand in quotes, or lack. */
+static enum cairn_status take_parameter(struct cairn_slice *rest,
+                                        struct cairn_arena *arena,
+                                        struct cairn_slice *name,
+                                        struct cairn_slice *value) {
+    size_t size = 0;
+    enum cairn_status status = CAIRN_OK;
+    if (rest->data[0] != ';')
+        return CAIRN_INVALID_ARGUMENT;
+    *rest = skip(*rest, 1);
+    scan_blanks(rest);
+    while (size < rest->size && rest->data[size] != '=' && rest->data[size] != ';')
+        size++;
+    *name = cairn_slice_sub(*rest, 0, size);
+    *rest = skip(*rest, size);
+    *value = (struct cairn_slice){NULL, 0};
+    if (begins(*rest, cairn_slice_of("="))) {
+        *rest = skip(*rest, 1);
+        if (begins(*rest, cairn_slice_of("\"")))
+            status = scan_string(rest, arena, value);
+        else
+            *value = take_until(rest, ';');
+    }
+    scan_blanks(rest);
+    return status == CAIRN_NOT_FOUND ? CAIRN_INVALID_ARGUMENT : status;
+}
+
 /* The value of a parameter behind the first `;`. CAIRN_NOT_FOUND if there is none,
- * CAIRN_INVALID_ARGUMENT if it makes no sense; neither with a message. */
+ * CAIRN_INVALID_ARGUMENT if the field makes no sense; neither with a message. */
 static enum cairn_status parameter(struct cairn_slice field, const char *name,
                                    struct cairn_arena *arena, struct cairn_slice *out) {
-    const char *semicolon = field.size ? memchr(field.data, ';', field.size) : NULL;
-    struct cairn_slice rest = {NULL, 0}, value;
-    if (semicolon)
-        rest = skip(field, (size_t)(semicolon - field.data));
+    struct cairn_slice rest = field, key;
+    take_until(&rest, ';');
     while (rest.size) {
-        size_t size = 0;
-        if (rest.data[0] != ';')
-            return CAIRN_INVALID_ARGUMENT;
-        rest = skip(rest, 1);
-        scan_blanks(&rest);
-        while (size < rest.size && rest.data[size] != '=' && rest.data[size] != ';')
-            size++;
-        struct cairn_slice key = cairn_slice_sub(rest, 0, size);
-        rest = skip(rest, size);
-        value = (struct cairn_slice){NULL, 0};
-        if (rest.size && rest.data[0] == '=') {
-            rest = skip(rest, 1);
-            enum cairn_status status = scan_string(&rest, arena, &value);
-            if (status == CAIRN_NO_MEMORY)
-                return status;
-            if (status && rest.size && rest.data[0] == '"')
-                return CAIRN_INVALID_ARGUMENT;
-            if (status) {
-                for (size = 0; size < rest.size && rest.data[size] != ';';)
-                    size++;
-                value = cairn_slice_sub(rest, 0, size);
-                rest = skip(rest, size);
-            }
-        }
-        scan_blanks(&rest);
-        if (key.size == strlen(name) && strncasecmp(key.data, name, key.size) == 0) {
-            *out = value;
+        enum cairn_status status = take_parameter(&rest, arena, &key, out);
+        if (status)
+            return status;
+        if (key.size == strlen(name) && strncasecmp(key.data, name, key.size) == 0)
             return CAIRN_OK;
-        }
     }
     return CAIRN_NOT_FOUND;
 }
@@ -104,6 +113,8 @@ static enum cairn_status read_disposition(struct reading *r, struct cairn_slice 
     out->escaped = !status && cairn_slice_equal(escape, cairn_slice_of("percent"));
     if (!status && !out->escaped)
         return refuse(r, "has a name escaped in a way nobody knows");
+    if (status == CAIRN_INVALID_ARGUMENT)
+        return refuse(r, "has a disposition that makes no sense");
     return status == CAIRN_NO_MEMORY ? no_memory(r) : CAIRN_OK;
 }
 

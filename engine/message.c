@@ -3,7 +3,7 @@
 
 const struct cairn_value *cairn_message_find(const struct cairn_value *message,
                                              struct cairn_slice key) {
-    size_t low = 0, high = message->count;
+    size_t low = 0, high = message->type == CAIRN_VALUE_MESSAGE ? message->count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct cairn_pair *field = &message->as.fields[middle];

@@ -761,6 +761,7 @@ function Chain:sort(preference) end
 
 ---@return cairn.MemberInfo[]
 function Chain:members() end
+--- Waits for calls that were left behind after their deadline.
 function Chain:close() end
 
 -- -- The cache ---------------------------------------------------------------------------
@@ -986,7 +987,7 @@ local Policies = {}
 ---@class cairn.PolicyInfo
 ---@field name string "cache_control"
 ---@field question "cache_control"|"chain"|"eviction"
----@field version string the first 12 characters of its content hash
+---@field version? string the first 12 characters of its content hash; nil: none was ever taken
 ---@field origin string the file, or "shipped"
 ---@field since integer ms
 ---@field deciding boolean it answers its question at the moment

@@ -143,9 +143,10 @@ function explanations.resolve(line)
   local answer, info, code, failed = cache:resolve(base, request, nil, {
     explain = steps, cache_control = line.options["cache-control"],
   })
-  write_steps(steps)
-  if answer == nil and not failed then return conclude_failure(code, info) end
   local known = answer ~= nil and info or failed
+  local asked = known and known.hashpath ~= "" -- otherwise the question made no sense
+  if not asked then failure.raise(code, "%s", info) end
+  write_steps(steps)
   conclude_resolved(known, answer, info, code)
   if line.options.result then explain_keeping(cache, line, known) end
 end

@@ -16,6 +16,8 @@ local check = failure.check
 
 local policies = {}
 
+local LONGEST_NAME = 31
+
 -- For one command: what changes meanwhile is for those who run longer.
 local function open()
   return check(cairn.policies { watch = false })
@@ -24,7 +26,7 @@ end
 -- A policy's name, as it was typed.
 local function name_of(line)
   local name = line.operands[1]
-  if not name:find("^[a-z0-9_]+$") then
+  if not name:find("^[a-z0-9_]+$") or #name > LONGEST_NAME then
     failure.raise("not_found", "there is no policy '%s'", name)
   end
   return name
@@ -44,9 +46,10 @@ local function since(own, info)
 end
 
 local function state_of(info)
-  if info.canary then
+  if info.canary and not info.canary.returned then
     return ("deciding, %.4g %% by %s"):format(info.canary.share * 100, info.canary.version)
   end
+  if not info.version then return "refused" end
   return info.deciding and "deciding" or "not in use"
 end
 
@@ -63,7 +66,9 @@ local function write_problems(list)
   for _, info in ipairs(list) do
     if info.problem then
       output.write("\n", output.name(info.problem), "\n")
-      output.write(("  not used; %s goes on with version %s\n"):format(info.name, info.version))
+      output.write("  not used; ", info.version
+        and ("%s goes on with version %s\n"):format(info.name, info.version)
+        or "there is no earlier version to go on with\n")
     end
   end
 end
@@ -77,7 +82,7 @@ function policies.list()
     local taken = since(own, info)
     if output.as_json then output.json(info_object(info, taken, failed)) end
     rows[i] = {
-      output.name(info.name), info.question, info.version, when(taken),
+      output.name(info.name), info.question or "-", info.version or "-", when(taken),
       ("%d"):format(failed), state_of(info), output.name(info.origin),
     }
   end
@@ -287,36 +292,40 @@ local function write_event(event)
   output.write(output.name(table.concat(words, "  ")), "\n")
 end
 
--- Those of a policy, or all.
-local function events_of(file, name)
-  local next_event = policy_log.events(file)
-  return function()
-    local event
-    repeat event = next_event() until not event or not name or event.policy == name
-    return event
-  end
+-- The last `most` of those that fit; returns the log to follow.
+local function write_last(fits, most)
+  local last = {}
+  local file = policy_log.visit(function(event)
+    if fits(event) then last[#last + 1] = event end
+    if #last > 2 * most then last = table.move(last, #last - most + 1, #last, 1, {}) end
+  end)
+  for i = math.max(1, #last - most + 1), #last do write_event(last[i]) end
+  return file
 end
 
-local function write_last(file, name, most)
-  local last, count = {}, 0
-  for event in events_of(file, name) do
-    last[count % most], count = event, count + 1
+local function write_new(file, fits)
+  for event in policy_log.events(file) do
+    if fits(event) then write_event(event) end
   end
-  for i = math.max(0, count - most), count - 1 do write_event(last[i % most]) end
 end
 
 ---@param line cairn.program.Line
 function policies.log(line)
   local name, most = line.operands[1], arguments.count(line, "lines") or LAST
-  local follow = line.options.follow
-  local file = policy_log.open()
-  if file and most > 0 then write_last(file, name, most) end
-  if file and most == 0 then file:seek("end") end
-  while follow do
+  local function fits(event)
+    return name == nil or event.policy == name
+  end
+  local file = write_last(fits, most)
+  while line.options.follow do
     output.finish()
     process.pause(EVERY_MS)
-    file = file or policy_log.open()
-    for event in file and events_of(file, name) or function() end do write_event(event) end
+    local over = file and policy_log.is_over(file)
+    if file then write_new(file, fits) end
+    if over then file:close() end
+    if over or not file then
+      file = policy_log.open()
+      if file then write_new(file, fits) end
+    end
   end
   if file then file:close() end
 end

@@ -22,7 +22,7 @@ function upkeep.purge(line)
   local count = check(cache:purge { [by] = what, soft = options.soft })
   if output.as_json then return output.json(json.object { "purged", count }) end
   output.write(("%d %s %s\n"):format(count, count == 1 and "result" or "results",
-    options.soft and "are stale now" or "removed"))
+    options.soft and "stale from now on" or "removed"))
 end
 
 function upkeep.sweep()
@@ -55,6 +55,7 @@ function upkeep.stats()
     end
   end
   local cache <close> = access.cache_to_read()
+  check(cache:trim(math.maxinteger)) -- nothing is too much: it only counts
   local results = { bytes = cache:stats().result_bytes }
   if output.as_json then return output.json(json.object { "results", json.plain(results) }) end
   write_numbers("results", results)

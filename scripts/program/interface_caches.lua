@@ -237,6 +237,8 @@ written on their own stay.]],
   {
     name = "stats", operands = "", least = 0,
     summary = "numbers of the stores", module = "upkeep", options = {},
-    details = "What each store of the cache counts, and the bytes that results take.",
+    details = [[
+What each store of the cache counts, and the bytes that results take, which are added up
+by looking at each.]],
   },
 }

@@ -3,10 +3,11 @@
 local cairn = require "cairn"
 local failure = require "cairn.program.failure"
 local json = require "cairn.program.json"
+local process = require "cairn.process"
 
 local policy_log = {}
 
-local PLACE = "/.versions/log.jsonl"
+local PLACE, OLDER = "/.versions/log.jsonl", "/.versions/log.1.jsonl"
 
 ---@class cairn.program.PolicyEvent
 ---@field time integer ms
@@ -22,10 +23,21 @@ function policy_log.directory()
   return failure.check(cairn.default_policies()).directory
 end
 
+local function open(place)
+  local directory = policy_log.directory()
+  return directory and io.open(directory .. place, "rb")
+end
+
 ---@return file*? file nil: there is no log yet
 function policy_log.open()
-  local directory = policy_log.directory()
-  return directory and io.open(directory .. PLACE, "rb")
+  return open(PLACE)
+end
+
+--- Whether a log that is being read was put aside, and another begun.
+---@param file file*
+function policy_log.is_over(file)
+  local _, size = process.kind(policy_log.directory() .. PLACE)
+  return math.type(size) == "integer" and size < file:seek()
 end
 
 -- A line that is no event was cut off when its engine ended.
@@ -61,6 +73,22 @@ function policy_log.events(file)
   end
 end
 
+--- All events, the oldest first. Returns the log that is written at present, where the last
+--- of them ended.
+---@param visit fun(event: cairn.program.PolicyEvent)
+---@return file*?
+function policy_log.visit(visit)
+  local older <close> = open(OLDER)
+  if older then
+    for event in policy_log.events(older) do visit(event) end
+  end
+  local file = policy_log.open()
+  if file then
+    for event in policy_log.events(file) do visit(event) end
+  end
+  return file
+end
+
 -- An engine writes a version's first failure, the second, the fourth and so on, with how
 -- many it were by then: how many that is more than the time before.
 local function failures_in(event)
@@ -72,11 +100,8 @@ end
 --- How often each policy failed, at least, since the version that decides was loaded.
 ---@return table<string, integer> failures by name
 function policy_log.failures()
-  local counts = {}
-  local file <close> = policy_log.open()
-  if not file then return counts end
-  local loaded = {}
-  for event in policy_log.events(file) do
+  local counts, loaded = {}, {}
+  local file = policy_log.visit(function(event)
     local name = event.policy
     if name and event.event == "loaded" and event.version ~= loaded[name] then
       loaded[name], counts[name] = event.version, 0
@@ -84,7 +109,8 @@ function policy_log.failures()
       local failed = event.version == loaded[name] and failures_in(event) or 0
       counts[name] = (counts[name] or 0) + failed
     end
-  end
+  end)
+  if file then file:close() end
   return counts
 end
 

@@ -119,6 +119,15 @@ describe("cairn explain", function()
     assert.matches("hit from near: 5 bytes", text, 1, true)
   end)
 
+  it("refuses what is no base, and what is no message", function()
+    for _, words in ipairs { { "nowhere", "x" }, { "", "" }, { "{", "x" }, { "x", "{]}" } } do
+      local result = run("explain", "resolve", table.unpack(words))
+      assert.equal(1, result.code)
+      assert.equal("", result.out)
+      assert.matches("%(invalid_argument%)\n$", result.err)
+    end
+  end)
+
   it("tells where a write would go, and writes nothing", function()
     local before = place.files(directory)
     local list, outcome = steps("write", "x", "--size", "100")

@@ -160,7 +160,21 @@ for _, url in ipairs { "rocksdb:./store", "fs:./store" } do
       local id = put('{"large":"' .. ("x"):rep(100000) .. '"}')
       assert.matches("^0 values removed", done("sweep"))
       assert.matches("bytes", done("stats"), 1, true)
-      assert.is_number(cjson.decode(done("--json", "stats"):match("[^\n]*$")).results.bytes)
+      local function result_bytes()
+        return cjson.decode(done("--json", "stats"):match("[^\n]*$")).results.bytes
+      end
+      assert.equal(0, result_bytes())
+      place.put(directory .. "/resolve.lua", [[
+        local cache <close> = assert(require("cairn").cache())
+        local _, info = assert(cache:resolve({ a = 1 }, { path = "k" },
+          function() return ("x"):rep(700) end, { cache_control = "always" }))
+        print(info.hashpath)]])
+      local hashpath = done("run", "resolve.lua")
+      assert.equal(700, result_bytes())
+      assert.equal("1 result stale from now on", done("purge", "--soft", hashpath))
+      assert.equal("1 result removed", done("purge", "--prefix", hashpath:match("^[^/]+")))
+      assert.equal("0 results removed", done("purge", hashpath))
+      assert.equal(0, result_bytes())
       assert.equal("0 results removed", done("purge", id .. "/x"))
       assert.same({ purged = 0 }, cjson.decode(done("--json", "purge", "--prefix", id)))
     end)

@@ -139,6 +139,24 @@ describe("a chain that keeps out who fails", function()
     assert.equal(before, faulty.counts(names.a).reads)
   end)
 
+  it("tries it once, however long that takes", function()
+    local list
+    list, names = members({ { reads = "io" }, {} }, "b")
+    local read = { order = { "a", "b" }, race = 2, keep_out = { after = 1, ms = 5000 } }
+    chain = chains.open(list, { read = read }, clock)
+    repeat assert(chain:read("x")) until chains.member(chain, "a").failing
+    faulty.set(names.a, { reads = false, hang = "reads" })
+    clock:advance(5000)
+    assert(chain:read("x")) -- b was faster: a is still on trial
+    assert.is_true(faulty.wait(names.a, 1, LONG))
+    local before = chains.counts(chain, "a").kept_out
+    for _ = 1, 3 do assert.is_false(asked_a()) end
+    assert.equal(before + 3, chains.counts(chain, "a").kept_out)
+    faulty.set(names.a, { hang = false })
+    assert.is_true(faulty.wait(names.a, 0, LONG))
+    repeat assert(chain:read("x")) until faulty.counts(names.a).reads > 3
+  end)
+
   it("forgets about it when the policy no longer wants that", function()
     local list
     list, names = members({ { reads = "io" }, {} }, "b")

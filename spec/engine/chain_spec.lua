@@ -353,6 +353,14 @@ describe("a chain", function()
       assert.equal("cairn.Chain (closed)", tostring(chain))
     end)
 
+    it("fails for a tier that is one of the other stores", function()
+      local store = chains.store "fs"
+      local again = chains.kept(cairn.open(store:url()))
+      refused("invalid_argument", "same store", cairn.chain({
+        { store = again, tier = true }, { store = store, name = "store" },
+      }, { policies = false }))
+    end)
+
     it("fails for a store that cannot be opened, and for two of one name", function()
       refused("invalid_argument", "nonsense", cairn.chain { "nonsense:x" })
       refused("invalid_argument", "same", cairn.chain({

@@ -133,6 +133,14 @@ describe("a tier", function()
     end)
   end
 
+  it("keeps what a change leaves as it was", function()
+    assert(chain:link("x", "l"))
+    assert(chain:write("x", "1"))
+    for _ = 1, 2 do assert(chain:read("l")) end
+    assert.same({ true, false }, { chain:link("elsewhere", "l") })
+    assert.same({ "1", "tier" }, { chain:read("l") })
+  end)
+
   it("drops what is changed by a chain narrowed from the whole, without it", function()
     assert(chain:write("a", "1"))
     assert(chain:read("a"))

@@ -57,7 +57,8 @@ struct cairn_chain_member {
 };
 
 /* `policy` may be NULL; it is borrowed for the life of the chain.
- * CAIRN_INVALID_ARGUMENT: no member, over CAIRN_CHAIN_MAX, two of one name. */
+ * CAIRN_INVALID_ARGUMENT: no member, over CAIRN_CHAIN_MAX, two of one name, a tier that
+ * is the same store as another member. */
 enum cairn_status cairn_chain_open(const struct cairn_chain_member *members,
                                    size_t count, const struct cairn_policy *policy,
                                    struct cairn_chain **out, struct cairn_error *error);
