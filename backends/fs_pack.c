@@ -93,6 +93,11 @@ enum cairn_status fs_put_pack(const struct fs_put *group, struct cairn_error *er
     struct stat info;
     bool taken = fstatat(group->dir, group->name, &info, AT_SYMLINK_NOFOLLOW) == 0;
     enum cairn_status status = CAIRN_OK;
+    if (taken && S_ISLNK(info.st_mode)) { /* a pack may take the place of a link */
+        if (unlinkat(group->dir, group->name, 0) < 0 && errno != ENOENT)
+            return fs_fail(error, errno, "replace the link", group->path);
+        taken = false;
+    }
     if (!taken)
         status = put_whole(group, &taken, error);
     if (status || !taken)

@@ -21,11 +21,17 @@ const char *policy_scope_name(enum cairn_scope scope) {
                                          : "cluster";
 }
 
-size_t policy_decision_size(enum policy_question question) {
+size_t policy_decision_room(enum policy_question question) {
     static const size_t sizes[] = {sizeof(struct cairn_cache_decision),
                                    sizeof(struct cairn_chain_decision),
                                    sizeof(struct cairn_eviction_decision)};
     return sizes[question];
+}
+
+size_t policy_decision_size(const struct policy_ask *ask) {
+    if (ask->question != POLICY_CACHE_CONTROL)
+        return policy_decision_room(ask->question);
+    return offsetof(struct cairn_cache_decision, tags) + ask->decision.cache->tags_size;
 }
 
 struct cairn_decider *policy_ask_decider(const struct policy_ask *ask) {
@@ -40,7 +46,9 @@ struct cairn_decider *policy_ask_decider(const struct policy_ask *ask) {
 }
 
 void policy_ask_reset(const struct policy_ask *ask) {
-    memset(ask->decision.any, 0, policy_decision_size(ask->question));
+    if (ask->question == POLICY_CACHE_CONTROL)
+        ask->decision.cache->tags_size = 0;
+    memset(ask->decision.any, 0, policy_decision_size(ask));
     if (ask->question == POLICY_CACHE_CONTROL) {
         ask->decision.cache->max_age_ms = CAIRN_FOREVER;
         ask->decision.cache->fresh_ms = CAIRN_FOREVER;

@@ -40,7 +40,9 @@ extern const char *const policy_question_names[POLICY_QUESTIONS + 1]; /* NULL en
 /* POLICY_QUESTIONS: there is none of that name. */
 enum policy_question policy_question_named(struct cairn_slice name);
 
-size_t policy_decision_size(enum policy_question question);
+/* Room that any decision of the question takes, and what of this one says something. */
+size_t policy_decision_room(enum policy_question question);
+size_t policy_decision_size(const struct policy_ask *ask);
 struct cairn_decider *policy_ask_decider(const struct policy_ask *ask);
 
 /* The decision becomes what a script has said that returned an empty table. */

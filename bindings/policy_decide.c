@@ -139,23 +139,30 @@ static enum cairn_status ask_all(struct call *call, struct policy_set *set, bool
 
 /* -- Remembering ------------------------------------------------------------------- */
 
-/* The key begins with whether a candidate decides. */
-static enum cairn_status decide_anew(struct call *call, char key[POLICY_KEY_ROOM],
-                                     size_t key_size) {
+/* What candidates decide is remembered apart: a key begins with whether one does. */
+static void mark_turn(struct policy_host *host, char *key, struct policy_key *known) {
+    key[0] = 1;
+    *known = policy_memory_key(host->memory, known->bytes);
+}
+
+/* The facts that `known` stands for begin at `key`; no size: they cannot be known. */
+static enum cairn_status decide_anew(struct call *call, char *key,
+                                     struct policy_key *known) {
     struct policy_host *host = call->host;
     struct policy_set *set = policy_set_borrow(host);
     struct policy_canary *canary = set->canaries[call->ask->question];
     struct policy_module *decided;
     bool turn = canary && policy_canary_turn(canary);
-    struct cairn_slice known = {key, key_size};
+    bool knowable = known->bytes.size != 0;
     enum cairn_status status = CAIRN_UNAVAILABLE;
-    key[0] = turn;
-    if (key_size && canary) /* without one it has been looked for already */
+    if (knowable && turn)
+        mark_turn(host, key, known);
+    if (knowable && canary) /* without one it has been looked for already */
         status = policy_memory_find(host->memory, set->generation, known, call->traced,
                                     call->ask);
     if (status == CAIRN_UNAVAILABLE) {
         status = ask_all(call, set, turn, &decided);
-        if (key_size && call->vouched)
+        if (knowable && call->vouched)
             policy_memory_keep(host->memory, set->generation, known, call->ask, status,
                                decided ? decided->counts : NULL);
     } else if (turn) {
@@ -169,21 +176,24 @@ static enum cairn_status decide(struct policy_host *host,
                                 const struct cairn_context *context,
                                 const struct policy_ask *ask) {
     char key[POLICY_KEY_ROOM];
+    struct policy_key known = {{key, 0}, 0};
     struct call call = {.host = host,
                         .context = context,
                         .ask = ask,
                         .traced = context && context->trace,
                         .vouched = true};
-    key[0] = 0;
-    size_t key_size = host->memory ? policy_ask_key(ask, key, 1) : 0;
     enum cairn_status status = CAIRN_UNAVAILABLE;
-    if (key_size &&
+    key[0] = 0;
+    if (host->memory)
+        known.bytes.size = policy_ask_key(ask, key, 1);
+    if (known.bytes.size)
+        known = policy_memory_key(host->memory, known.bytes);
+    if (known.bytes.size &&
         !atomic_load_explicit(&host->trials[ask->question], memory_order_relaxed))
-        status =
-            policy_memory_find(host->memory, atomic_load(&host->generation),
-                               (struct cairn_slice){key, key_size}, call.traced, ask);
+        status = policy_memory_find(host->memory, atomic_load(&host->generation),
+                                    &known, call.traced, ask);
     if (status == CAIRN_UNAVAILABLE)
-        status = decide_anew(&call, key, key_size);
+        status = decide_anew(&call, key, &known);
     if (policy_trace_is_on(host->trace))
         record(host, ask, status);
     return status;

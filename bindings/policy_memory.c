@@ -1,6 +1,6 @@
 /* policy_memory.c -- a set-associative table: a key has WAYS places, and takes that of
  * the entry which was given least often since it was put there. Costs at most SHARDS *
- * SETS * WAYS entries of some 700 bytes, of which a process with few kinds of calls
+ * SETS * WAYS entries of some 500 bytes, of which a process with few kinds of calls
  * uses a handful. */
 #include "policy_memory.h"
 
@@ -17,7 +17,7 @@ struct entry {
     uint64_t strength; /* halved when another wanted its place */
     struct policy_counts *counts;
     enum cairn_status status;
-    size_t key_size, decision_size;
+    size_t key_size, decision_size, room;
     _Alignas(max_align_t) char bytes[]; /* decision, key */
 };
 
@@ -84,18 +84,27 @@ static struct entry **set_of(struct shard *shard, uint64_t hash) {
     return shard->entries[hash % SETS];
 }
 
-static struct cairn_slice key_of(const struct entry *entry) {
+static struct cairn_slice bytes_of(const struct entry *entry) {
     return (struct cairn_slice){entry->bytes + entry->decision_size, entry->key_size};
 }
 
-static struct entry *find(struct entry **set, uint64_t hash, uint64_t generation,
-                          struct cairn_slice key) {
-    for (size_t i = 0; i < WAYS; i++) {
-        struct entry *entry = set[i];
-        if (entry && entry->hash == hash && entry->generation == generation &&
-            cairn_slice_equal(key_of(entry), key))
-            return entry;
-    }
+struct policy_key policy_memory_key(const struct policy_memory *memory,
+                                    struct cairn_slice bytes) {
+    uint64_t hash = XXH3_64bits_withSeed(bytes.data, bytes.size, memory->seed);
+    return (struct policy_key){bytes, hash};
+}
+
+static bool is_for(const struct entry *entry, uint64_t generation,
+                   const struct policy_key *key) {
+    return entry && entry->hash == key->hash && entry->generation == generation &&
+           cairn_slice_equal(bytes_of(entry), key->bytes);
+}
+
+static struct entry *find(struct entry **set, uint64_t generation,
+                          const struct policy_key *key) {
+    for (size_t i = 0; i < WAYS; i++)
+        if (is_for(set[i], generation, key))
+            return set[i];
     return NULL;
 }
 
@@ -114,31 +123,17 @@ static enum cairn_status give(struct entry *entry, bool with_line,
 }
 
 enum cairn_status policy_memory_find(struct policy_memory *memory, uint64_t generation,
-                                     struct cairn_slice key, bool with_line,
+                                     const struct policy_key *key, bool with_line,
                                      const struct policy_ask *ask) {
-    uint64_t hash = XXH3_64bits_withSeed(key.data, key.size, memory->seed);
     struct shard *shard = own_shard(memory);
     pthread_mutex_lock(&shard->lock);
-    struct entry *entry = find(set_of(shard, hash), hash, generation, key);
+    struct entry *entry = find(set_of(shard, key->hash), generation, key);
     enum cairn_status status = entry ? give(entry, with_line, ask) : CAIRN_UNAVAILABLE;
     pthread_mutex_unlock(&shard->lock);
     return status;
 }
 
-static struct entry *new_entry(struct cairn_slice key, const struct policy_ask *ask,
-                               enum cairn_status status, struct policy_counts *counts) {
-    size_t size = status ? 0 : policy_decision_size(ask->question);
-    struct entry *entry = malloc(sizeof *entry + size + key.size);
-    if (!entry)
-        return NULL;
-    *entry = (struct entry){.status = status,
-                            .key_size = key.size,
-                            .decision_size = size,
-                            .counts = counts ? policy_counts_retain(counts) : NULL};
-    memcpy(entry->bytes, ask->decision.any, size);
-    memcpy(entry->bytes + size, key.data, key.size);
-    return entry;
-}
+/* -- Keeping ----------------------------------------------------------------------- */
 
 /* How sorry one would be to lose it. */
 static uint64_t worth(const struct entry *entry, uint64_t generation) {
@@ -146,14 +141,13 @@ static uint64_t worth(const struct entry *entry, uint64_t generation) {
 }
 
 /* The place of the same key, or of what is worth least. */
-static struct entry **place_for(struct entry **set, const struct entry *fresh,
-                                struct cairn_slice key) {
-    struct entry *same = find(set, fresh->hash, fresh->generation, key);
+static struct entry **place_for(struct entry **set, uint64_t generation,
+                                const struct policy_key *key) {
     struct entry **place = &set[0];
     for (size_t i = 0; i < WAYS; i++) {
-        if (same && set[i] == same)
+        if (is_for(set[i], generation, key))
             return &set[i];
-        if (worth(set[i], fresh->generation) < worth(*place, fresh->generation))
+        if (worth(set[i], generation) < worth(*place, generation))
             place = &set[i];
     }
     for (size_t i = 0; i < WAYS; i++)
@@ -162,21 +156,48 @@ static struct entry **place_for(struct entry **set, const struct entry *fresh,
     return place;
 }
 
+/* An entry with so much room at that place: what lies there, emptied, or a new one.
+ * NULL without memory. */
+static struct entry *make_room(struct entry **place, size_t room) {
+    struct entry *entry = *place;
+    if (entry && entry->room >= room) {
+        settle(entry);
+        policy_counts_release(entry->counts);
+        return entry;
+    }
+    free_entry(entry);
+    *place = entry = malloc(sizeof *entry + room);
+    if (entry)
+        entry->room = room;
+    return entry;
+}
+
+static void fill(struct entry *entry, uint64_t generation, const struct policy_key *key,
+                 const struct policy_ask *ask, enum cairn_status status,
+                 struct policy_counts *counts) {
+    size_t size = status ? 0 : policy_decision_size(ask);
+    *entry = (struct entry){.hash = key->hash,
+                            .generation = generation,
+                            .status = status,
+                            .key_size = key->bytes.size,
+                            .decision_size = size,
+                            .room = entry->room,
+                            .counts = counts ? policy_counts_retain(counts) : NULL};
+    memcpy(entry->bytes, ask->decision.any, size);
+    memcpy(entry->bytes + size, key->bytes.data, key->bytes.size);
+}
+
 void policy_memory_keep(struct policy_memory *memory, uint64_t generation,
-                        struct cairn_slice key, const struct policy_ask *ask,
+                        const struct policy_key *key, const struct policy_ask *ask,
                         enum cairn_status status, struct policy_counts *counts) {
-    struct entry *fresh = new_entry(key, ask, status, counts);
-    if (!fresh)
-        return;
-    fresh->hash = XXH3_64bits_withSeed(key.data, key.size, memory->seed);
-    fresh->generation = generation;
+    size_t room = (status ? 0 : policy_decision_size(ask)) + key->bytes.size;
     struct shard *shard = own_shard(memory);
     pthread_mutex_lock(&shard->lock);
-    struct entry **place = place_for(set_of(shard, fresh->hash), fresh, key);
-    struct entry *old = *place;
-    *place = fresh;
+    struct entry **place = place_for(set_of(shard, key->hash), generation, key);
+    struct entry *entry = make_room(place, room);
+    if (entry)
+        fill(entry, generation, key, ask, status, counts);
     pthread_mutex_unlock(&shard->lock);
-    free_entry(old);
 }
 
 void policy_memory_count(struct policy_memory *memory) {

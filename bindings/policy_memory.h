@@ -16,16 +16,24 @@ struct policy_memory;
 struct policy_memory *policy_memory_new(void); /* NULL: no memory */
 void policy_memory_free(struct policy_memory *memory);
 
+/* What is looked for: the bytes are borrowed. */
+struct policy_key {
+    struct cairn_slice bytes;
+    uint64_t hash;
+};
+struct policy_key policy_memory_key(const struct policy_memory *memory,
+                                    struct cairn_slice bytes);
+
 /* Copies what was decided into the ask. CAIRN_OK, CAIRN_NOT_FOUND: it had no opinion; a
  * miss is CAIRN_UNAVAILABLE. `with_line`: without a line it is a miss. */
 enum cairn_status policy_memory_find(struct policy_memory *memory, uint64_t generation,
-                                     struct cairn_slice key, bool with_line,
+                                     const struct policy_key *key, bool with_line,
                                      const struct policy_ask *ask);
 
 /* `counts` (may be NULL) are those of the version that decided: each time it is given
  * again counts. `status` is CAIRN_OK or CAIRN_NOT_FOUND. Best effort. */
 void policy_memory_keep(struct policy_memory *memory, uint64_t generation,
-                        struct cairn_slice key, const struct policy_ask *ask,
+                        const struct policy_key *key, const struct policy_ask *ask,
                         enum cairn_status status, struct policy_counts *counts);
 
 /* Brings the counts up to date. */

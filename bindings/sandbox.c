@@ -150,8 +150,10 @@ static enum cairn_status load_failed(struct sandbox *sandbox, int code,
                           "%s:1: compiling it takes more than %zu bytes of memory",
                           name, sandbox->limits.memory_bytes);
     char room[64];
-    return cairn_fail(error, CAIRN_POLICY_ERROR, "%s",
-                      error_text(sandbox->L, room, sizeof room));
+    const char *message = error_text(sandbox->L, room, sizeof room);
+    if (strchr(message, ':')) /* but for a stack overflow it tells where */
+        return cairn_fail(error, CAIRN_POLICY_ERROR, "%s", message);
+    return cairn_fail(error, CAIRN_POLICY_ERROR, "%s:1: %s", name, message);
 }
 
 enum cairn_status sandbox_load(struct sandbox *sandbox, struct cairn_slice source,

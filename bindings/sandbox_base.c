@@ -150,7 +150,7 @@ const char *sandbox_totext(lua_State *L, int index, size_t *size) {
     if (luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
         lua_pushvalue(L, index);
         lua_call(L, 1, 1);
-        if (lua_type(L, -1) != LUA_TSTRING)
+        if (!lua_isstring(L, -1))
             luaL_error(L, "'__tostring' must return a string");
         return lua_tolstring(L, -1, size);
     }
@@ -275,10 +275,21 @@ static void set_string_metatable(lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* Complaints about an argument look for the function in here when the call has no name
+ * for it. */
+static void remember(lua_State *L, const char *name) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
 void sandbox_open(lua_State *L) {
     push_base(L);
+    remember(L, LUA_GNAME);
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         libraries[i].push(L);
+        remember(L, libraries[i].name);
         if (libraries[i].push == sandbox_push_string)
             set_string_metatable(L);
         sandbox_protect_table(L, libraries[i].name);

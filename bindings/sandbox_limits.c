@@ -180,12 +180,12 @@ static bool is_vector(const struct sandbox_refused *request) {
 static bool is_stuck(struct sandbox *sandbox, const struct sandbox_refused *request) {
     if (!is_vector(request) || request->wants < HUGE_BYTES)
         return false;
-    int64_t now = now_ns(CLOCK_THREAD_CPUTIME_ID);
-    bool stuck = sandbox->grown_at == sandbox->progress &&
-                 now - sandbox->grown_cpu_ns > STUCK_NS;
-    sandbox->grown_at = sandbox->progress;
-    sandbox->grown_cpu_ns = now;
-    return stuck;
+    struct sandbox_growth last = sandbox->growth;
+    sandbox->growth = (struct sandbox_growth){
+        sandbox->progress, now_ns(CLOCK_THREAD_CPUTIME_ID), request->wants};
+    return last.progress == sandbox->progress &&
+           request->wants >= last.bytes + last.bytes / 2 &&
+           sandbox->growth.cpu_ns - last.cpu_ns > STUCK_NS;
 }
 
 /* A breach that is found in here is not raised yet, so the request is granted. After

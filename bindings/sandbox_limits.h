@@ -36,6 +36,13 @@ struct sandbox_refused {
     size_t had, wants;
 };
 
+/* When a vector grew to be huge. */
+struct sandbox_growth {
+    uint64_t progress; /* of the call */
+    int64_t cpu_ns;    /* of the thread */
+    size_t bytes;
+};
+
 struct sandbox {
     lua_State *L;
     struct sandbox_limits limits;
@@ -49,8 +56,7 @@ struct sandbox {
     bool limited;          /* false: our own code runs, only memory is bounded */
     uint64_t used, unseen; /* steps; those since the clock was looked at */
     uint64_t progress;     /* looks of the hook, and charges */
-    uint64_t grown_at;     /* progress when a block last grew to be huge, */
-    int64_t grown_cpu_ns;  /* and when that was */
+    struct sandbox_growth growth;
     int64_t deadline_ns;
     enum sandbox_breach breach;
     uintptr_t serial;           /* coroutines belong to the call that made them */

@@ -80,27 +80,58 @@ enum cairn_status batch_add_part(struct batch *batch, struct cairn_slice bytes,
                      error);
 }
 
-static enum cairn_status add_link_to_map(struct batch *batch,
-                                         const struct cairn_value *map,
-                                         struct cairn_slice *target,
-                                         struct cairn_error *error) {
-    struct cairn_id id;
-    enum cairn_status status = batch_add_message(batch, map, &id, error);
-    if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&id), target))
-        status = no_memory(error);
-    return status;
+bool batch_is_commitments(const struct cairn_pair *field) {
+    return field->value.type == CAIRN_VALUE_MESSAGE && field->key.size == 11 &&
+           memcmp(field->key.data, "commitments", 11) == 0;
 }
 
-static enum cairn_status make_child(struct batch *batch, const struct cairn_pair *field,
+static const struct cairn_value *commitments_of(const struct cairn_value *stored) {
+    const struct cairn_value *found =
+        cairn_message_find(stored, cairn_slice_of("commitments"));
+    return found && found->type == CAIRN_VALUE_MESSAGE ? found : NULL;
+}
+
+/* Content and commitments in one: nobody can have another message lie there. */
+enum cairn_status batch_place(enum cairn_ids ids, const struct cairn_value *stored,
+                              struct cairn_id *out, struct cairn_error *error) {
+    const struct cairn_value *commitments = commitments_of(stored);
+    struct cairn_id content, about;
+    if (!commitments)
+        return cairn_id_of_message(stored, ids, out, error);
+    enum cairn_status status =
+        cairn_id_of_message(stored, CAIRN_IDS_SAFE, &content, error);
+    if (!status)
+        status = cairn_id_of_message(commitments, CAIRN_IDS_SAFE, &about, error);
+    if (status)
+        return status;
+    char both[2 * CAIRN_ID_SIZE + 1];
+    memcpy(both, content.text, CAIRN_ID_SIZE);
+    both[CAIRN_ID_SIZE] = '+';
+    memcpy(both + CAIRN_ID_SIZE + 1, about.text, CAIRN_ID_SIZE);
+    return cairn_id_of_bytes((struct cairn_slice){both, sizeof both}, out, error);
+}
+
+static enum cairn_status add_message(struct batch *batch, enum cairn_ids ids,
+                                     const struct cairn_value *stored,
+                                     struct cairn_id *place, struct cairn_error *error);
+
+static enum cairn_status make_child(struct batch *batch, enum cairn_ids ids,
+                                    const struct cairn_pair *field,
                                     struct cairn_pack_child *child,
                                     struct cairn_error *error) {
     const struct cairn_value *value = &field->value;
+    struct cairn_id place;
     enum cairn_status status = CAIRN_OK;
     *child = (struct cairn_pack_child){.entry = {.kind = CAIRN_LINK}};
     if (!name_escape(field->key, &batch->arena, &child->name))
         return no_memory(error);
     if (value->type == CAIRN_VALUE_MESSAGE) {
-        status = add_link_to_map(batch, value, &child->entry.payload, error);
+        /* Commitments differ in signatures, which are not in the reference's ids. */
+        status = add_message(batch, batch_is_commitments(field) ? CAIRN_IDS_SAFE : ids,
+                             value, &place, error);
+        if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&place),
+                                         &child->entry.payload))
+            status = no_memory(error);
     } else if (value->as.bytes.size > CAIRN_INLINE_MAX) {
         status = batch_add_part(batch, value->as.bytes, &child->entry.payload, error);
     } else {
@@ -112,59 +143,61 @@ static enum cairn_status make_child(struct batch *batch, const struct cairn_pair
     return status;
 }
 
-static bool has_commitments(const struct cairn_value *stored) {
-    const struct cairn_value *commitments =
-        cairn_message_find(stored, cairn_slice_of("commitments"));
-    return commitments && commitments->type == CAIRN_VALUE_MESSAGE;
+static enum cairn_status add_message(struct batch *batch, enum cairn_ids ids,
+                                     const struct cairn_value *stored,
+                                     struct cairn_id *place,
+                                     struct cairn_error *error) {
+    enum cairn_status status = batch_place(ids, stored, place, error);
+    if (status)
+        return status;
+    struct cairn_operation pack = {
+        .kind = CAIRN_MAKE_PACK, .child_count = stored->count, .keep = true};
+    pack.children =
+        cairn_arena_take(&batch->arena, stored->count * sizeof *pack.children + 1);
+    if (!pack.children ||
+        !cairn_arena_copy(&batch->arena, cairn_id_slice(place), &pack.path))
+        return no_memory(error);
+    for (size_t i = 0; i < stored->count && !status; i++)
+        status =
+            make_child(batch, ids, &stored->as.fields[i], &pack.children[i], error);
+    return status ? status : batch_add(batch, pack, error);
 }
 
 enum cairn_status batch_add_message(struct batch *batch,
                                     const struct cairn_value *stored,
-                                    struct cairn_id *id, struct cairn_error *error) {
-    enum cairn_status status =
-        cairn_id_of_message(stored, batch->cache->options.ids, id, error);
-    if (status)
-        return status;
-    struct cairn_operation pack = {.kind = CAIRN_MAKE_PACK,
-                                   .child_count = stored->count,
-                                   .keep = !has_commitments(stored)};
-    pack.children =
-        cairn_arena_take(&batch->arena, stored->count * sizeof *pack.children + 1);
-    if (!pack.children ||
-        !cairn_arena_copy(&batch->arena, cairn_id_slice(id), &pack.path))
-        return no_memory(error);
-    for (size_t i = 0; i < stored->count && !status; i++)
-        status = make_child(batch, &stored->as.fields[i], &pack.children[i], error);
-    return status ? status : batch_add(batch, pack, error);
+                                    struct cairn_id *place, struct cairn_error *error) {
+    return add_message(batch, batch->cache->options.ids, stored, place, error);
 }
 
 static enum cairn_status add_link(struct batch *batch, struct cairn_slice from,
-                                  const struct cairn_id *content,
+                                  const struct cairn_id *place,
                                   struct cairn_error *error) {
     struct cairn_operation link = {.kind = CAIRN_MAKE_LINK};
-    if (!cairn_is_id(from) || cairn_slice_equal(from, cairn_id_slice(content)))
+    if (!cairn_is_id(from) || cairn_slice_equal(from, cairn_id_slice(place)))
         return CAIRN_OK;
     if (!cairn_arena_copy(&batch->arena, from, &link.path) ||
-        !cairn_arena_copy(&batch->arena, cairn_id_slice(content), &link.value))
+        !cairn_arena_copy(&batch->arena, cairn_id_slice(place), &link.value))
         return no_memory(error);
     return batch_add(batch, link, error);
 }
 
-enum cairn_status batch_add_commitments(struct batch *batch,
-                                        const struct cairn_value *stored,
-                                        const struct cairn_id *content,
-                                        struct cairn_id *goes_by,
-                                        struct cairn_error *error) {
-    *goes_by = *content;
-    if (!has_commitments(stored))
+enum cairn_status batch_add_ids(struct batch *batch, const struct cairn_value *stored,
+                                const struct cairn_id *place, struct cairn_id *goes_by,
+                                struct cairn_error *error) {
+    enum cairn_ids ids = batch->cache->options.ids;
+    const struct cairn_value *commitments = commitments_of(stored);
+    struct cairn_id content;
+    *goes_by = *place;
+    if (!commitments)
         return CAIRN_OK;
-    const struct cairn_value *commitments =
-        cairn_message_find(stored, cairn_slice_of("commitments"));
-    enum cairn_status status =
-        cairn_id_of_committed(stored, batch->cache->options.ids, goes_by, error);
+    enum cairn_status status = cairn_id_of_message(stored, ids, &content, error);
+    if (!status)
+        status = cairn_id_of_committed(stored, ids, goes_by, error);
+    if (!status)
+        status = add_link(batch, cairn_id_slice(&content), place, error);
     for (size_t i = 0; i < commitments->count && !status; i++)
-        status = add_link(batch, commitments->as.fields[i].key, content, error);
-    return status ? status : add_link(batch, cairn_id_slice(goes_by), content, error);
+        status = add_link(batch, commitments->as.fields[i].key, place, error);
+    return status ? status : add_link(batch, cairn_id_slice(goes_by), place, error);
 }
 
 static void note_references(struct batch *batch) {

@@ -29,18 +29,22 @@ enum cairn_status batch_add(struct batch *batch, struct cairn_operation operatio
 enum cairn_status batch_add_part(struct batch *batch, struct cairn_slice bytes,
                                  struct cairn_slice *path, struct cairn_error *error);
 
-/* A stored message with all that is nested in it; `id` is its content's. */
+/* Where a stored message lies: at its content's id, or, where it has commitments, at a
+ * hash of both, to which its ids are links. */
+enum cairn_status batch_place(enum cairn_ids ids, const struct cairn_value *stored,
+                              struct cairn_id *out, struct cairn_error *error);
+bool batch_is_commitments(const struct cairn_pair *field);
+
+/* A stored message with all that is nested in it. */
 enum cairn_status batch_add_message(struct batch *batch,
                                     const struct cairn_value *stored,
-                                    struct cairn_id *id, struct cairn_error *error);
+                                    struct cairn_id *place, struct cairn_error *error);
 
-/* The links by which the ids of a message's commitments lead to it, and the id it goes
- * by: of its content, or made of its commitments. */
-enum cairn_status batch_add_commitments(struct batch *batch,
-                                        const struct cairn_value *stored,
-                                        const struct cairn_id *content,
-                                        struct cairn_id *goes_by,
-                                        struct cairn_error *error);
+/* The links of a message with commitments, its content's first, and the id that it goes
+ * by. */
+enum cairn_status batch_add_ids(struct batch *batch, const struct cairn_value *stored,
+                                const struct cairn_id *place, struct cairn_id *goes_by,
+                                struct cairn_error *error);
 
 enum cairn_status batch_apply(struct batch *batch, const struct cairn_context *context,
                               unsigned flags, struct cairn_error *error);

@@ -52,8 +52,6 @@ enum cairn_status cairn_cache_open(struct cairn_chain *chain,
     atomic_init(&cache->result_bytes, -1);
     parts_init(&cache->parts);
     queue_init(&cache->queue, queue_bytes ? queue_bytes : QUEUE_BYTES);
-    for (size_t i = 0; i < COMMIT_LOCKS; i++)
-        pthread_mutex_init(&cache->commit_locks[i], NULL);
     *out = cache;
     return CAIRN_OK;
 }
@@ -63,8 +61,6 @@ void cairn_cache_close(struct cairn_cache *cache) {
         return;
     queue_destroy(&cache->queue);
     parts_destroy(&cache->parts);
-    for (size_t i = 0; i < COMMIT_LOCKS; i++)
-        pthread_mutex_destroy(&cache->commit_locks[i]);
     free(cache->node_line);
     free(cache);
 }

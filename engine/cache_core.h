@@ -10,7 +10,7 @@
 #include "queue.h"
 #include "usage.h"
 
-enum { COMMIT_LOCKS = 16, SILENT_SLOTS = 4096 };
+enum { SILENT_SLOTS = 4096 };
 
 struct cache_counters {
     _Atomic uint64_t hits, misses, bypasses, stale, stored, refused, purged, evicted;
@@ -33,8 +33,6 @@ struct cairn_cache {
                                               about caching */
     struct parts parts;
     struct queue queue;
-    pthread_mutex_t
-        commit_locks[COMMIT_LOCKS]; /* striped by id: who adds commitments */
 };
 
 static inline void cache_count(_Atomic uint64_t *counter) {

@@ -211,42 +211,50 @@ static void copy_entry(const struct promotion *promotion, struct cairn_slice pat
 
 /* -- Through links ---------------------------------------------------------------- */
 
+static void put_link(const struct promotion *promotion, struct cairn_slice path,
+                     const struct cairn_entry *link) {
+    struct cairn_operation operation = {.kind = CAIRN_MAKE_LINK,
+                                        .path = path,
+                                        .value = link->payload,
+                                        .expires_ms =
+                                            expiry(promotion->call, link->expires_ms)};
+    put_everywhere(promotion, &operation, link->payload.size);
+}
+
+/* path->text with its first `at` bytes, a link, replaced by the target. */
+static enum cairn_status hop(struct cairn_path *path, size_t at,
+                             struct cairn_slice target) {
+    struct cairn_path joined;
+    size_t behind = at < path->text.size ? at + 1 : at;
+    enum cairn_status status = cairn_path_join(
+        target, cairn_slice_sub(path->text, behind, path->text.size - behind), &joined,
+        NULL);
+    return status
+               ? status
+               : cairn_path_join(joined.text, (struct cairn_slice){"", 0}, path, NULL);
+}
+
 /* The first link on the way to path->text: copied, and path->text goes on from its
  * target. CAIRN_NOT_FOUND: no link is left. */
 static enum cairn_status copy_link(const struct promotion *promotion,
                                    struct cairn_path *path) {
     struct cairn_context context = silent(promotion->call->context);
     struct cairn_slice segment;
-    struct cairn_error error;
-    size_t at = 0;
-    while (cairn_path_next(path->text, &at, &segment)) {
+    for (size_t at = 0; cairn_path_next(path->text, &at, &segment);) {
         struct cairn_slice here = cairn_slice_sub(path->text, 0, at);
         struct cairn_view view;
+        enum cairn_status status;
         watch_begin(promotion->watch, here);
-        enum cairn_status status =
-            cairn_store_stat(promotion->source->store, &context, here, &view, &error);
-        if (status)
+        if (cairn_store_stat(promotion->source->store, &context, here, &view, NULL))
             return CAIRN_UNAVAILABLE;
-        if (view.entry.kind != CAIRN_LINK) {
-            cairn_view_release(&view);
-            continue;
+        bool is_link = view.entry.kind == CAIRN_LINK;
+        if (is_link) {
+            put_link(promotion, here, &view.entry);
+            status = hop(path, at, view.entry.payload);
         }
-        struct cairn_operation link = {
-            .kind = CAIRN_MAKE_LINK,
-            .path = here,
-            .value = view.entry.payload,
-            .expires_ms = expiry(promotion->call, view.entry.expires_ms)};
-        put_everywhere(promotion, &link, view.entry.payload.size);
-        struct cairn_path target;
-        struct cairn_slice rest = cairn_slice_sub(path->text, at, path->text.size - at);
-        if (rest.size)
-            rest = cairn_slice_sub(rest, 1, rest.size - 1);
-        status = cairn_path_join(view.entry.payload, rest, &target, &error);
         cairn_view_release(&view);
-        if (!status)
-            status =
-                cairn_path_join(target.text, (struct cairn_slice){"", 0}, path, &error);
-        return status;
+        if (is_link)
+            return status;
     }
     return CAIRN_NOT_FOUND;
 }

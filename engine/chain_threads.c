@@ -315,6 +315,25 @@ static enum step follow_first(struct reading *reading, struct panel *panel,
     return STEP_NEXT;
 }
 
+/* Whom may be asked is asked, each on its thread. NULL without memory. */
+static struct panel *ask_all(struct reading *reading, size_t first, size_t count) {
+    struct panel *panel = panel_new(reading, count);
+    if (!panel)
+        return NULL;
+    if (!copy_options(panel, reading->options)) {
+        pthread_mutex_lock(&panel->lock);
+        panel_leave(panel);
+        return NULL;
+    }
+    admit_all(reading, panel, first, count);
+    if (may_promote(reading) && !reading->watching) {
+        watch_begin(&reading->watch, reading->at.text);
+        reading->watching = true;
+    }
+    give_all(panel);
+    return panel;
+}
+
 enum cairn_status reading_on_threads(struct reading *reading, size_t first,
                                      size_t count, enum step *step, size_t *from,
                                      struct cairn_error *error) {
@@ -324,20 +343,9 @@ enum cairn_status reading_on_threads(struct reading *reading, size_t first,
     enum cairn_status status = cairn_context_check(context, error);
     if (status)
         return status;
-    struct panel *panel = panel_new(reading, count);
-    if (!panel || !copy_options(panel, reading->options)) {
-        if (panel) {
-            pthread_mutex_lock(&panel->lock);
-            panel_leave(panel);
-        }
+    struct panel *panel = ask_all(reading, first, count);
+    if (!panel)
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory to ask %zu stores", count);
-    }
-    admit_all(reading, panel, first, count);
-    if (may_promote(reading) && !reading->watching) {
-        watch_begin(&reading->watch, reading->at.text);
-        reading->watching = true;
-    }
-    give_all(panel);
     while (*step == STEP_NEXT &&
            !(status = await(panel, context, &slot, &late, error)) && (slot || late)) {
         if (!slot) {

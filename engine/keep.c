@@ -53,13 +53,13 @@ static int64_t after(int64_t now_ms, int64_t ms) {
 static enum cairn_status add_value(struct batch *batch, const struct cairn_value *value,
                                    struct cairn_slice *target,
                                    struct cairn_error *error) {
-    struct cairn_id content, goes_by;
+    struct cairn_id place, goes_by;
     if (value->type == CAIRN_VALUE_BYTES)
         return batch_add_part(batch, value->as.bytes, target, error);
-    enum cairn_status status = batch_add_message(batch, value, &content, error);
+    enum cairn_status status = batch_add_message(batch, value, &place, error);
     if (!status)
-        status = batch_add_commitments(batch, value, &content, &goes_by, error);
-    if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&content), target))
+        status = batch_add_ids(batch, value, &place, &goes_by, error);
+    if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&place), target))
         status = no_memory(error);
     return status;
 }
@@ -145,7 +145,7 @@ static enum cairn_status is_free(struct cairn_cache *cache,
     cairn_view_release(&view);
     status = keep_find(cache, context, hashpath, &old, error);
     if (status)
-        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+        return status == CAIRN_NOT_FOUND || status == CAIRN_CORRUPT ? CAIRN_OK : status;
     *out = old.result.linked;
     cairn_view_release(&old.view);
     return CAIRN_OK;

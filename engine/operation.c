@@ -295,17 +295,20 @@ static enum cairn_status pack_at(struct plan *plan, struct task *task,
     struct found found;
     if (path.size == 0)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT, "the root cannot be a pack");
-    enum cairn_status status = find_entry(
-        &finder, path, FIND_FOLLOW,
-        CAIRN_WANT_DETAILS | (operation->keep ? CAIRN_WANT_PAYLOAD : 0), &found, error);
+    bool keep = operation->keep;
+    enum cairn_status status =
+        find_entry(&finder, path, keep ? 0 : FIND_FOLLOW,
+                   CAIRN_WANT_DETAILS | (keep ? CAIRN_WANT_PAYLOAD : 0), &found, error);
     bool exists = status == CAIRN_OK;
     struct cairn_entry old = found.view.entry;
     cairn_view_release(&found.view);
     if (status && status != CAIRN_NOT_FOUND)
         return status;
+    if (exists && old.kind == CAIRN_LINK) /* what is named by its content lies itself */
+        old = (struct cairn_entry){.kind = CAIRN_GROUP, .created_ms = old.created_ms};
     if (exists && old.kind != CAIRN_GROUP)
         return cairn_fail_at(error, CAIRN_NOT_A_GROUP, "there is a value at", path);
-    operation->changed = !(operation->keep && exists && old.payload.size);
+    operation->changed = !(keep && exists && old.payload.size);
     if (!operation->changed)
         return CAIRN_OK;
     if ((status = operation_landed(task, path, found.path.text, error)) ||

@@ -54,28 +54,55 @@ static enum cairn_status open_base(struct cairn_cache *cache, struct party *part
                                  error);
 }
 
-/* A string that is no id is a path: its first segment is what stands in the hashpath.
- */
+/* {path = segment} */
+static enum cairn_status make_path_request(struct party *party,
+                                           struct cairn_arena *arena,
+                                           struct cairn_error *error) {
+    struct cairn_pair *pair = cairn_arena_take(arena, sizeof *pair);
+    if (!pair)
+        return no_memory(error);
+    *pair = (struct cairn_pair){.key = cairn_slice_of("path")};
+    pair->value =
+        (struct cairn_value){.type = CAIRN_VALUE_BYTES, .as.bytes = party->given->id};
+    party->stored = (struct cairn_value){.type = CAIRN_VALUE_MESSAGE, .count = 1};
+    party->stored.as.fields = pair;
+    return CAIRN_OK;
+}
+
+/* A request that is nothing but a path of several segments has only the first of them
+ * in its hashpath: in the reference it is resolved one segment after the other. Here it
+ * is one computation, so its id stands for it. */
+static bool has_several_segments(const struct cairn_value *stored) {
+    struct cairn_path path;
+    struct cairn_slice segment;
+    size_t at = 0;
+    const struct cairn_pair *field = stored->as.fields;
+    return stored->count == 1 && field->value.type == CAIRN_VALUE_BYTES &&
+           cairn_slice_equal(field->key, cairn_slice_of("path")) &&
+           !cairn_path_normalize(field->value.as.bytes, &path, NULL) &&
+           cairn_path_next(path.text, &at, &segment) &&
+           cairn_path_next(path.text, &at, &segment);
+}
+
+/* A string that is no id is a path. */
 static enum cairn_status open_request(struct cairn_cache *cache, struct party *party,
                                       struct cairn_arena *arena,
                                       struct cairn_error *error) {
-    struct cairn_path path;
-    size_t at = 0;
-    if (party->message)
-        return cairn_hashpath_request(&party->stored, cache->options.ids, &party->own,
-                                      &party->part, error);
+    enum cairn_status status = CAIRN_OK;
+    enum cairn_ids ids = cache->options.ids;
     party->part = party->given->id;
-    if (cairn_is_id(party->part))
+    if (!party->message && cairn_is_id(party->part))
         return CAIRN_OK;
-    party->is_path = true;
-    enum cairn_status status = cairn_path_normalize(party->part, &path, error);
+    party->is_path = !party->message;
+    if (party->is_path)
+        status = make_path_request(party, arena, error);
     if (status)
         return status;
-    if (!cairn_path_next(path.text, &at, &party->part))
-        return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
-                          "the path of a request is empty");
-    return cairn_arena_copy(arena, party->part, &party->part) ? CAIRN_OK
-                                                              : no_memory(error);
+    if (!has_several_segments(&party->stored))
+        return cairn_hashpath_request(&party->stored, ids, &party->own, &party->part,
+                                      error);
+    party->part = cairn_id_slice(&party->own);
+    return cairn_id_of_message(&party->stored, ids, &party->own, error);
 }
 
 static enum cairn_status algorithm_of(const struct cairn_cache *cache,
@@ -120,29 +147,15 @@ void party_close(struct party *party) {
     party->is_loaded = false;
 }
 
-/* {path = segment} */
-static enum cairn_status make_path_request(struct party *party,
-                                           struct cairn_arena *arena,
-                                           struct cairn_error *error) {
-    struct cairn_pair *pair = cairn_arena_take(arena, sizeof *pair);
-    if (!pair)
-        return no_memory(error);
-    *pair = (struct cairn_pair){.key = cairn_slice_of("path")};
-    pair->value =
-        (struct cairn_value){.type = CAIRN_VALUE_BYTES, .as.bytes = party->given->id};
-    party->stored = (struct cairn_value){.type = CAIRN_VALUE_MESSAGE, .count = 1};
-    party->stored.as.fields = pair;
-    party->message = &party->stored;
-    return CAIRN_OK;
-}
-
 enum cairn_status party_load(struct cairn_cache *cache,
                              const struct cairn_context *context, struct party *party,
-                             struct cairn_arena *arena, struct cairn_error *error) {
+                             struct cairn_error *error) {
     if (party->message)
         return CAIRN_OK;
-    if (party->is_path)
-        return make_path_request(party, arena, error);
+    if (party->is_path) {
+        party->message = &party->stored;
+        return CAIRN_OK;
+    }
     enum cairn_status status =
         cairn_cache_read(cache, context, party->given->id, 0, &party->loaded, error);
     if (status)

@@ -29,7 +29,7 @@ void party_close(struct party *party);
 /* Reads what was given by id. CAIRN_NOT_FOUND. */
 enum cairn_status party_load(struct cairn_cache *cache,
                              const struct cairn_context *context, struct party *party,
-                             struct cairn_arena *arena, struct cairn_error *error);
+                             struct cairn_error *error);
 
 /* For whoever computes: the message, or the id where there is none to be had. */
 struct cairn_party party_of(const struct party *party);

@@ -44,8 +44,11 @@ static struct cairn_slice join(struct cairn_bytes *joined, struct cairn_slice ba
 
 /* -- Cache control ----------------------------------------------------------------- */
 
-static const struct cairn_cache_decision cache_default = {.max_age_ms = CAIRN_FOREVER,
-                                                          .fresh_ms = CAIRN_FOREVER};
+/* Without the room for tags, which is most of the struct. */
+static void cache_default(struct cairn_cache_decision *out) {
+    memset(out, 0, offsetof(struct cairn_cache_decision, tags));
+    out->max_age_ms = out->fresh_ms = CAIRN_FOREVER;
+}
 
 static enum cairn_status check_tags(const struct cairn_cache_decision *decision,
                                     struct cairn_error *error) {
@@ -102,7 +105,7 @@ void cairn_policy_cache(const struct cairn_policy *policy,
                         struct cairn_cache_decision *out) {
     struct cairn_error error = {""};
     enum cairn_status status = CAIRN_NOT_FOUND;
-    *out = cache_default;
+    cache_default(out);
     if (policy && policy->cache)
         status = policy->cache(policy->self, context, facts, out, &error);
     if (!status)
@@ -110,7 +113,7 @@ void cairn_policy_cache(const struct cairn_policy *policy,
     if (status) {
         if (status != CAIRN_NOT_FOUND && is_traced(context))
             tell_cache(context, facts, status, &error, out);
-        *out = cache_default;
+        cache_default(out);
     }
     if (is_traced(context))
         tell_cache(context, facts, CAIRN_OK, &error, out);

@@ -9,6 +9,21 @@ struct purge {
     uint64_t count;
 };
 
+/* A record that makes no sense answers nobody; it can be taken away all the same. */
+static enum cairn_status purge_corrupt(struct purge *purge,
+                                       const struct hashpath *hashpath,
+                                       struct cairn_error *error) {
+    struct cairn_path record;
+    hashpath_record(hashpath, &record);
+    enum cairn_status status = cairn_chain_delete(purge->cache->chain, purge->context,
+                                                  record.text, false, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    purge->count++;
+    cache_count(&purge->cache->counters.purged);
+    return CAIRN_OK;
+}
+
 static enum cairn_status purge_one(struct purge *purge, const struct hashpath *hashpath,
                                    struct cairn_slice tag, struct cairn_error *error) {
     struct found_result found;
@@ -16,8 +31,10 @@ static enum cairn_status purge_one(struct purge *purge, const struct hashpath *h
     size_t at = 0;
     enum cairn_status status =
         keep_find(purge->cache, purge->context, hashpath, &found, error);
+    if (status == CAIRN_CORRUPT && tag.size == 0 && !purge->soft)
+        return purge_corrupt(purge, hashpath, error);
     if (status)
-        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+        return status == CAIRN_NOT_FOUND || status == CAIRN_CORRUPT ? CAIRN_OK : status;
     bool matches = tag.size == 0;
     while (!matches && result_next_tag(found.result.tags, &at, &own))
         matches = cairn_slice_equal(own, tag);
@@ -191,27 +208,45 @@ static enum cairn_status forget(struct cairn_cache *cache,
     return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
 }
 
+static enum cairn_status forget_alias(struct cairn_cache *cache,
+                                      const struct cairn_context *context,
+                                      struct cairn_slice id, struct cairn_slice place,
+                                      struct cairn_error *error) {
+    struct cairn_view view;
+    if (!cairn_is_id(id) || cairn_slice_equal(id, place))
+        return CAIRN_OK;
+    enum cairn_status status =
+        cairn_chain_stat(cache->chain, context, id, &view, NULL, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    bool leads =
+        view.entry.kind == CAIRN_LINK && cairn_slice_equal(view.entry.payload, place);
+    cairn_view_release(&view);
+    return leads ? forget(cache, context, id, false, error) : CAIRN_OK;
+}
+
 /* The ids that lead to it by its commitments. */
 static enum cairn_status forget_aliases(struct cairn_cache *cache,
                                         const struct cairn_context *context,
                                         const struct cairn_value *stored,
-                                        struct cairn_slice content,
+                                        struct cairn_slice place,
                                         struct cairn_error *error) {
+    enum cairn_ids ids = cache->options.ids;
     const struct cairn_value *commitments =
         cairn_message_find(stored, cairn_slice_of("commitments"));
-    struct cairn_id goes_by;
+    struct cairn_id id;
     if (!commitments || commitments->type != CAIRN_VALUE_MESSAGE)
         return CAIRN_OK;
-    enum cairn_status status =
-        cairn_id_of_committed(stored, cache->options.ids, &goes_by, error);
-    for (size_t i = 0; i < commitments->count && !status; i++) {
-        struct cairn_slice id = commitments->as.fields[i].key;
-        if (cairn_is_id(id) && !cairn_slice_equal(id, content))
-            status = forget(cache, context, id, false, error);
-    }
-    if (!status && !cairn_slice_equal(cairn_id_slice(&goes_by), content))
-        status = forget(cache, context, cairn_id_slice(&goes_by), false, error);
-    return status;
+    enum cairn_status status = cairn_id_of_message(stored, ids, &id, error);
+    if (!status)
+        status = forget_alias(cache, context, cairn_id_slice(&id), place, error);
+    for (size_t i = 0; i < commitments->count && !status; i++)
+        status =
+            forget_alias(cache, context, commitments->as.fields[i].key, place, error);
+    if (!status)
+        status = cairn_id_of_committed(stored, ids, &id, error);
+    return status ? status
+                  : forget_alias(cache, context, cairn_id_slice(&id), place, error);
 }
 
 enum cairn_status cairn_cache_delete(struct cairn_cache *cache,

@@ -27,24 +27,23 @@ static enum cairn_status take(const struct wanted *wanted, struct cairn_slice pa
                               wanted->store->snapshot, path, out, error);
 }
 
-/* Where links led, if there were any: another store may have what is not here. */
-static enum cairn_status tell_dangling(struct cairn_slice path,
-                                       const struct found *found,
-                                       struct cairn_path *dangling,
-                                       enum cairn_status status,
-                                       struct cairn_error *error) {
-    if (!dangling || status != CAIRN_NOT_FOUND ||
+/* Where links led, if there were any: what is not here, another store may have there;
+ * and a copy of what is here belongs there (chain_promote.c relies on it). */
+static enum cairn_status tell_led(struct cairn_slice path, const struct found *found,
+                                  struct cairn_path *led, enum cairn_status status,
+                                  struct cairn_error *error) {
+    if (!led || (status && status != CAIRN_NOT_FOUND) ||
         cairn_slice_equal(path, found->path.text))
         return status;
     enum cairn_status joined =
-        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, dangling, error);
+        cairn_path_join(found->path.text, (struct cairn_slice){"", 0}, led, error);
     return joined ? joined : status;
 }
 
 /* The long way: a link, a miss, or a value that has to be made up. */
 static enum cairn_status get_on(const struct wanted *wanted, struct cairn_slice path,
                                 uint64_t epoch, enum cairn_status looked,
-                                struct cairn_view *out, struct cairn_path *dangling,
+                                struct cairn_view *out, struct cairn_path *led,
                                 struct cairn_error *error) {
     struct cairn_store *store = wanted->store;
     struct finder finder = {store->core, wanted->context, store->snapshot, NULL};
@@ -61,14 +60,13 @@ static enum cairn_status get_on(const struct wanted *wanted, struct cairn_slice 
     }
     if (status == CAIRN_CONFLICT)
         return CAIRN_CORRUPT;
-    return tell_dangling(path, &found, dangling, status, error);
+    return tell_led(path, &found, led, status, error);
 }
 
 /* Most of what is asked for lies at its own path: one look-up. */
 static inline enum cairn_status get(const struct wanted *wanted,
                                     struct cairn_slice path, struct cairn_view *out,
-                                    struct cairn_path *dangling,
-                                    struct cairn_error *error) {
+                                    struct cairn_path *led, struct cairn_error *error) {
     struct cairn_store *store = wanted->store;
     struct core *core = store->core;
     uint64_t epoch = core_epoch(core);
@@ -79,7 +77,7 @@ static inline enum cairn_status get(const struct wanted *wanted,
     bool plain = (entry->kind == CAIRN_RAW && entry->form == CAIRN_PLAIN) ||
                  (entry->kind == CAIRN_GROUP && wanted->groups);
     if (status || !plain || core_expired(entry, wanted->context))
-        return get_on(wanted, path, epoch, status, out, dangling, error);
+        return get_on(wanted, path, epoch, status, out, led, error);
     return CAIRN_OK;
 }
 
@@ -102,17 +100,16 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
 enum cairn_status cairn_store_get(struct cairn_store *store,
                                   const struct cairn_context *context,
                                   struct cairn_slice path, struct cairn_view *out,
-                                  struct cairn_path *dangling,
-                                  struct cairn_error *error) {
+                                  struct cairn_path *led, struct cairn_error *error) {
     const struct wanted anything = {store, context, true};
     struct cairn_path normal;
     out->release = NULL;
-    if (dangling)
-        dangling->text = (struct cairn_slice){"", 0};
+    if (led)
+        led->text = (struct cairn_slice){"", 0};
     enum cairn_status status = core_enter(store->core, context, error);
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
-    status = get(&anything, normal.text, out, dangling, error);
+    status = get(&anything, normal.text, out, led, error);
     return core_leave(store->core, context, "get", normal.text, status);
 }
 

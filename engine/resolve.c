@@ -34,13 +34,17 @@ static unsigned lookup_scopes(const struct cairn_cache *cache,
                    : cache->options.lookup_scopes;
 }
 
-static enum cairn_status add_request_directives(struct call *call,
+/* The caller's directives, then the request's own. `*own` (may be NULL): it has some.
+ */
+static enum cairn_status add_request_directives(struct call *call, bool *own,
                                                 struct cairn_error *error) {
-    struct cairn_directives own;
+    struct cairn_directives said;
     enum cairn_status status =
-        directives_of(call->request.message, &call->arena, &own, error);
+        directives_of(call->request.message, &call->arena, &said, error);
+    if (own)
+        *own = said.given;
     return status ? status
-                  : directives_join(&call->options->request, &own, &call->arena,
+                  : directives_join(&call->options->request, &said, &call->arena,
                                     &call->facts.request, error);
 }
 
@@ -56,12 +60,12 @@ static enum cairn_status read_request_directives(struct call *call,
     _Atomic uint64_t *slot = &cache->silent[hash % SILENT_SLOTS];
     if (atomic_load_explicit(slot, memory_order_relaxed) == hash)
         return CAIRN_OK;
-    enum cairn_status status =
-        party_load(cache, &call->lookup, request, &call->arena, NULL);
+    enum cairn_status status = party_load(cache, &call->lookup, request, NULL);
     if (status) /* not to be had: then it says nothing now */
         return CAIRN_OK;
-    status = add_request_directives(call, error);
-    if (!status && call->facts.request.given == call->options->request.given)
+    bool own = false;
+    status = add_request_directives(call, &own, error);
+    if (!status && !own)
         atomic_store_explicit(slot, hash, memory_order_relaxed);
     return status;
 }
@@ -82,7 +86,7 @@ static enum cairn_status open_call(struct call *call, const struct cairn_party *
     call->facts.base = cairn_id_slice(&call->hashpath.base);
     call->facts.path = hashpath_request(&call->hashpath);
     hashpath_text(&call->hashpath, &call->info->hashpath);
-    status = add_request_directives(call, error);
+    status = add_request_directives(call, NULL, error);
     return status ? status : read_request_directives(call, error);
 }
 
@@ -218,8 +222,7 @@ static bool is_own_key(const struct call *call) {
 
 static enum cairn_status load(struct call *call, struct party *party,
                               struct cairn_error *error) {
-    enum cairn_status status =
-        party_load(call->cache, call->context, party, &call->arena, error);
+    enum cairn_status status = party_load(call->cache, call->context, party, error);
     if (status != CAIRN_NOT_FOUND)
         return status;
     call->info->status = 404;

@@ -971,7 +971,7 @@ function Cache:close() end
 ---@field wall? integer ms a decision may take; default 50
 ---@field remember? boolean default true: give decisions again for equal facts
 ---@field clock? cairn.Clock
----@field log? fun(line: string) where reports go besides the directory's log
+---@field log? fun(line: string) told what has happened, whenever a method of this object is called (besides the directory's log)
 
 --- The policies of this process: loaded, checked, watched. All objects of one directory and
 --- settings share one host, whatever Lua state they are in.
@@ -986,7 +986,7 @@ local Policies = {}
 
 ---@class cairn.PolicyInfo
 ---@field name string "cache_control"
----@field question "cache_control"|"chain"|"eviction"
+---@field question? "cache_control"|"chain"|"eviction"
 ---@field version? string the first 12 characters of its content hash; nil: none was ever taken
 ---@field origin string the file, or "shipped"
 ---@field since integer ms
@@ -1121,7 +1121,9 @@ function Policies:abandon(name) end
 ---@return cairn.code? code
 function Policies:decide(question, context) end
 
---- Reports since the process began, the newest last: loads, refusals, breaches, canaries.
+--- Reports since the process began, the newest last: "loaded", "refused", "removed" (files), "error",
+--- "breach" (decisions: the 1st, 2nd, 4th, 8th ... of a version), "canary", "returned", "abandoned" (trials),
+--- "not_kept", "unreadable", "polled" (the directory). Of more than 1,024 the newest.
 ---@return { time: integer, policy: string, version?: string, event: string, message?: string }[]
 function Policies:events() end
 function Policies:close() end

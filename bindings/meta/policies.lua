@@ -16,7 +16,7 @@
 -- -- cache_control ------------------------------------------------------------------------
 
 --- Directives of one party: `{ ["no-store"] = true, ["max-age"] = 60, ["private"] = "set-cookie" }`. Names in
---- lower case; an argument of digits is an integer (of two, the first counts); none is `true`.
+--- lower case; an argument of digits is an integer, at most 2^53 (of two, the first counts); none is `true`.
 ---@alias cairn.Directives table<string, true|integer|string>
 
 ---@class cairn.CacheContext
@@ -64,7 +64,7 @@
 ---@field tags? string[] store: for purge
 ---@field priority? number store: for eviction
 ---@field cacheable? boolean false: not to be remembered for equal facts
----@field reason? string for explanations
+---@field reason? string for explanations; the first 63 bytes
 
 -- -- chain ----------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ local place = require "spec.support.place"
 -- Public C functions that the bindings do not call, and why.
 local UNBOUND = {
   cairn_backend_register = "for those who add a kind of store, in C",
-  cairn_bytes_reserve = "growing is cairn_bytes_append's business",
   cairn_chain_get = "values and packs at once are for the cache; Lua reads, or asks for the type",
   cairn_context_check = "a context is the engine's own way down; Lua calls have none yet",
   cairn_entry_encode_header = "for backends that keep payloads elsewhere",

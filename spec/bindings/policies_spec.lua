@@ -263,6 +263,11 @@ describe("policies", function()
         .. text .. "\nreturn policy\n"
     end
 
+    -- More than one instruction can number.
+    local constants = {}
+    for i = 1, 300 do constants[i] = ("%q"):format("constant " .. i) end
+    local MANY = table.concat(constants, ",")
+
     local function with_example(text)
       return shaped("policy.examples = { " .. text .. " }")
     end
@@ -305,6 +310,13 @@ describe("policies", function()
       { "because a function of theirs is global", shaped "function helper() end",
         ":4: .*global 'helper'" },
       { "because they take all globals at once", shaped "local g = _ENV", ":4: .*_ENV" },
+      { "by a global among very many constants",
+        shaped("local t = { " .. MANY .. " } local x = contxt"),
+        ":4: there is no global 'contxt'" },
+      { "because they assign to one there",
+        shaped("local t = { " .. MANY .. " } counter = 1"), ":4: .*global 'counter'" },
+      { "because they put something else in the place of globals", shaped "_ENV = {}",
+        ":4: .*_ENV" },
       { "because they never end at loading", "while true do end", ":1: .*steps" },
       { "because they never end and catch everything",
         "while true do pcall(function() while true do end end) end", ":1: .*steps" },

@@ -228,6 +228,43 @@ for _, backend in ipairs(caches.BACKENDS) do
       careful:close()
     end)
 
+    it("tells paths of several segments apart", function()
+      local always = { cache_control = "always" }
+      local function echo(_, request) return { of = request.path } end
+      for _ = 1, 2 do
+        for _, path in ipairs { "report/x", "report/y", "report" } do
+          assert.equal(path, cache:resolve({ a = "1" }, path, echo, always).of)
+          assert.equal(path, cache:resolve({ a = "1" }, { path = path }, echo, always).of)
+        end
+      end
+    end)
+
+    it("minds a request's own directives whatever was said before", function()
+      local base = assert(cache:write { a = "1" })
+      local request = assert(cache:write { path = "k", ["cache-control"] = "no-cache, store" })
+      local computing = caches.computing "answer"
+      cache:resolve(base, request, computing.run, { cache_control = "min-fresh=1" })
+      cache:resolve(base, request, computing.run)
+      local _, info = cache:resolve(base, request, computing.run)
+      assert.equal("bypass", info.cache)
+      assert.equal(3, computing.calls)
+    end)
+
+    it("takes away, or computes again, what is kept with a record that makes no sense", function()
+      local base = assert(cache:write { a = "1" })
+      local always = { cache_control = "always" }
+      local computing = caches.computing "answer"
+      cache:resolve(base, "x", computing.run, always)
+      cache:resolve(base, "y", computing.run, always)
+      for _, path in ipairs { "x", "y" } do
+        assert(opened.store:write({ "~results", base, path }, "nonsense"))
+      end
+      assert.equal("answer", (cache:resolve(base, "x", computing.run, always)))
+      assert.equal(3, computing.calls)
+      assert.equal("hit", select(2, cache:resolve(base, "x", computing.run, always)).cache)
+      assert.equal(2, cache:purge { prefix = base })
+    end)
+
     it("keeps nothing where the node ignores hashpaths", function()
       local ignoring = assert(cairn.cache { store = opened.store, hashpath = "ignore" })
       local computing = caches.computing "answer"

@@ -105,10 +105,11 @@ struct cairn_cache_decision {
     bool async; /* the caller does not wait for the write */
     bool sync;  /* on stable storage before it is done */
     double priority;
-    size_t tags_size; /* of the tags, each followed by a NUL */
-    char tags[CAIRN_TAGS_ROOM];
 
     struct cairn_decider by;
+
+    size_t tags_size;           /* of the tags, each followed by a NUL */
+    char tags[CAIRN_TAGS_ROOM]; /* the last field: beyond the size it says nothing */
 };
 
 /* -- Chain: whom to ask, in what order (policies/chain.lua) -------------------------

@@ -140,7 +140,8 @@ struct cairn_operation {
 
     bool if_absent; /* of values and links: CAIRN_CONFLICT if anything is at `path` */
     bool keep; /* of values and packs: one that is at `path` already stays as it is, as
-                  things named by their content do. Not in a writer's commit */
+                  things named by their content do; a link there makes room for a pack.
+                  Not in a writer's commit */
     const struct cairn_slice
         *if_equal; /* of values: CAIRN_CONFLICT unless this is there */
     struct cairn_fingerprint fingerprint;
