@@ -74,7 +74,7 @@ static enum cairn_status not_opened(const struct fs *fs, struct cairn_error *err
     if (errno == ENOTDIR || errno == EEXIST)
         return cairn_fail(error, CAIRN_INVALID_ARGUMENT, "fs: %s is not a directory",
                           fs->location);
-    return fs_fail(error, errno, "open", cairn_slice_of(fs->location));
+    return fs_fail(fs, error, errno, "open", cairn_slice_of(fs->location));
 }
 
 static enum cairn_status open_root(struct fs *fs, bool create,
@@ -252,8 +252,8 @@ static enum cairn_status fs_sync(void *self, const struct cairn_context *context
     const struct fs *fs = self;
     (void)context;
     if (fs->read_only || syncfs(fs->root) == 0)
-        return CAIRN_OK;
-    return fs_fail(error, errno, "sync", cairn_slice_of(fs->location));
+        return fs_check_root(fs, error);
+    return fs_fail(fs, error, errno, "sync", cairn_slice_of(fs->location));
 }
 
 static size_t fs_stats(void *self, struct cairn_stat *out, size_t room) {

@@ -64,12 +64,19 @@ int fs_open_parent(const struct fs *fs, struct cairn_slice path, int flags,
 /* Whether this kernel (or the sandbox around it) lets us call openat2. */
 bool fs_has_openat2(int root);
 
-/* "fs: cannot <verb> '<path>': <why>" under the status that fits `code`. */
-enum cairn_status fs_fail(struct cairn_error *error, int code, const char *verb,
-                          struct cairn_slice path);
+/* CAIRN_UNAVAILABLE if the store's directory has been removed. We still have it open,
+ * and in it everything is absent for ever, as if nobody had written it: whatever is
+ * missing has to be looked at twice. CAIRN_OK: it is there. */
+enum cairn_status fs_check_root(const struct fs *fs, struct cairn_error *error);
 
-/* "nothing at" for a miss. */
-enum cairn_status fs_miss(struct cairn_error *error, struct cairn_slice path);
+/* "fs: cannot <verb> '<path>': <why>" under the status that fits `code`, or what
+ * fs_check_root says. */
+enum cairn_status fs_fail(const struct fs *fs, struct cairn_error *error, int code,
+                          const char *verb, struct cairn_slice path);
+
+/* "nothing at" for a miss, or what fs_check_root says. */
+enum cairn_status fs_miss(const struct fs *fs, struct cairn_error *error,
+                          struct cairn_slice path);
 
 /* -- fs_read.c ------------------------------------------------------------------- */
 

@@ -60,7 +60,7 @@ enum cairn_status fs_put_children(const struct fs_put *group, int dir,
     if (status != CAIRN_NOT_FOUND)
         return status;
     if (group->sync && fsync(dir) < 0)
-        return fs_fail(error, errno, "sync", group->path);
+        return fs_fail(group->fs, error, errno, "sync", group->path);
     return CAIRN_OK;
 }
 
@@ -71,10 +71,10 @@ static enum cairn_status put_whole(const struct fs_put *group, bool *taken,
     char name[FS_STAGING_NAME];
     fs_staging_name(group->fs, "pack", name);
     if (staging < 0 || mkdirat(staging, name, 0777) < 0)
-        return fs_fail(error, errno, "make the group", group->path);
+        return fs_fail(group->fs, error, errno, "make the group", group->path);
     int fd = openat(staging, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     enum cairn_status status =
-        fd < 0 ? fs_fail(error, errno, "make the group", group->path)
+        fd < 0 ? fs_fail(group->fs, error, errno, "make the group", group->path)
                : fs_put_children(group, fd, error);
     if (fd >= 0)
         close(fd);
@@ -83,7 +83,7 @@ static enum cairn_status put_whole(const struct fs_put *group, bool *taken,
     if (!status) {
         *taken = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR;
         if (!*taken)
-            status = fs_fail(error, errno, "make the group", group->path);
+            status = fs_fail(group->fs, error, errno, "make the group", group->path);
     }
     fs_remove_tree(group->fs, staging, name);
     return status;
@@ -95,7 +95,7 @@ enum cairn_status fs_put_pack(const struct fs_put *group, struct cairn_error *er
     enum cairn_status status = CAIRN_OK;
     if (taken && S_ISLNK(info.st_mode)) { /* a pack may take the place of a link */
         if (unlinkat(group->dir, group->name, 0) < 0 && errno != ENOENT)
-            return fs_fail(error, errno, "replace the link", group->path);
+            return fs_fail(group->fs, error, errno, "replace the link", group->path);
         taken = false;
     }
     if (!taken)
@@ -109,7 +109,7 @@ enum cairn_status fs_put_pack(const struct fs_put *group, struct cairn_error *er
     int fd = openat(group->dir, group->name,
                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return fs_fail(error, errno, "make the group", group->path);
+        return fs_fail(group->fs, error, errno, "make the group", group->path);
     status = fs_put_children(group, fd, error);
     close(fd);
     return status;

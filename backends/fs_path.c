@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -128,8 +129,25 @@ static enum cairn_status status_of(int code) {
     }
 }
 
-enum cairn_status fs_fail(struct cairn_error *error, int code, const char *verb,
-                          struct cairn_slice path) {
+enum cairn_status fs_check_root(const struct fs *fs, struct cairn_error *error) {
+    struct stat info;
+    if (fstat(fs->root, &info) < 0 || info.st_nlink > 0)
+        return CAIRN_OK;
+    return cairn_fail(error, CAIRN_UNAVAILABLE,
+                      "fs: the store's directory is gone: it was removed since the "
+                      "store was opened: '%.300s'",
+                      fs->location);
+}
+
+/* What the system answers in a directory that was removed. */
+static bool may_be_gone(int code) {
+    return code == ENOENT || code == EPERM || code == ESTALE;
+}
+
+enum cairn_status fs_fail(const struct fs *fs, struct cairn_error *error, int code,
+                          const char *verb, struct cairn_slice path) {
+    if (may_be_gone(code) && fs_check_root(fs, error))
+        return CAIRN_UNAVAILABLE;
     const char *why = strerrordesc_np(code);
     char what[200];
     snprintf(what, sizeof what, "fs: cannot %s (%s)", verb,
@@ -137,6 +155,9 @@ enum cairn_status fs_fail(struct cairn_error *error, int code, const char *verb,
     return cairn_fail_at(error, status_of(code), what, path);
 }
 
-enum cairn_status fs_miss(struct cairn_error *error, struct cairn_slice path) {
-    return cairn_fail_at(error, CAIRN_NOT_FOUND, "there is nothing at", path);
+enum cairn_status fs_miss(const struct fs *fs, struct cairn_error *error,
+                          struct cairn_slice path) {
+    enum cairn_status status = fs_check_root(fs, error);
+    return status ? status
+                  : cairn_fail_at(error, CAIRN_NOT_FOUND, "there is nothing at", path);
 }

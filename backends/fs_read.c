@@ -42,7 +42,7 @@ static enum cairn_status corrupt(const struct place *place, const char *what,
 
 static enum cairn_status not_read(const struct place *place,
                                   struct cairn_error *error) {
-    return fs_fail(error, errno, "read", place->path);
+    return fs_fail(place->fs, error, errno, "read", place->path);
 }
 
 /* The header beside the value into `room`; `*size` is 0 if there is none. Asking for
@@ -281,7 +281,7 @@ static enum cairn_status load(const struct place *place, unsigned want,
             return status;
         }
         if (errno == ENOENT || errno == ENOTDIR)
-            return fs_miss(error, place->path);
+            return fs_miss(place->fs, error, place->path);
         if (errno == ENXIO || errno == ENODEV)
             return corrupt(place, "fs: neither a file, a directory nor a link", error);
         if (errno != ELOOP)
@@ -289,7 +289,7 @@ static enum cairn_status load(const struct place *place, unsigned want,
 
         fd = open_place(place, O_PATH | O_NOFOLLOW);
         if (fd < 0 && (errno == ELOOP || errno == ENOENT || errno == ENOTDIR))
-            return fs_miss(error, place->path);
+            return fs_miss(place->fs, error, place->path);
         if (fd < 0)
             return not_read(place, error);
         enum cairn_status status = load_link(place, fd, want, out, error);
@@ -322,6 +322,8 @@ enum cairn_status fs_get(void *self, const struct cairn_context *context,
                          struct cairn_view *out, struct cairn_error *error) {
     (void)context, (void)snapshot;
     enum cairn_status status = fs_check_path(path, error);
+    if (!status && path.size == 0) /* it can be opened even if it is gone */
+        status = fs_check_root(self, error);
     if (status)
         return status;
     struct place place = {self, -1, NULL, path};
@@ -386,7 +388,7 @@ enum cairn_status fs_read_at(void *self, const struct cairn_context *context,
         return status;
     int fd = open_place(&place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-        return fs_miss(error, path);
+        return fs_miss(self, error, path);
     if (fd < 0)
         return not_read(&place, error);
     status = check_plain(&place, fd, context, error);

@@ -84,7 +84,7 @@ static enum cairn_status read_names(struct scan *scan,
         errno = 0;
         struct dirent *item = readdir(scan->dir);
         if (!item && errno)
-            return fs_fail(error, errno, "list",
+            return fs_fail(scan->fs, error, errno, "list",
                            cairn_slice_sub(scan->path.text, 0, scan->group_size));
         if (!item)
             break;
@@ -104,9 +104,9 @@ static enum cairn_status open_group(struct scan *scan, struct cairn_slice group,
                                     struct cairn_error *error) {
     int fd = fs_open(scan->fs, group, O_RDONLY | O_DIRECTORY);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
-        return CAIRN_OK;
+        return fs_check_root(scan->fs, error);
     if (fd < 0)
-        return fs_fail(error, errno, "list", group);
+        return fs_fail(scan->fs, error, errno, "list", group);
     scan->headers =
         flistxattr(fd, NULL, 0) > 0 && fgetxattr(fd, FS_XATTR_HEADERS, NULL, 0) >= 0;
     scan->dir = fdopendir(fd);
@@ -114,7 +114,7 @@ static enum cairn_status open_group(struct scan *scan, struct cairn_slice group,
         close(fd);
         return no_memory(scan, error);
     }
-    return CAIRN_OK;
+    return group.size ? CAIRN_OK : fs_check_root(scan->fs, error);
 }
 
 enum cairn_status fs_scan(void *self, const struct cairn_context *context,

@@ -251,6 +251,8 @@ enum cairn_status fs_reset(void *self, const struct cairn_context *context,
     int code = 0;
     for (size_t seen = 1; code == 0 && seen > 0;) {
         enum cairn_status status = cairn_context_check(context, error);
+        if (!status)
+            status = fs_check_root(fs, error);
         if (status)
             return status;
         seen = 0;
@@ -258,6 +260,7 @@ enum cairn_status fs_reset(void *self, const struct cairn_context *context,
     }
     if (code == 0)
         code = empty_trash(fs);
-    return code ? fs_fail(error, code, "empty the store", (struct cairn_slice){"", 0})
+    return code ? fs_fail(fs, error, code, "empty the store",
+                          (struct cairn_slice){"", 0})
                 : CAIRN_OK;
 }

@@ -27,7 +27,7 @@ enum cairn_status fs_temp_open(struct fs *fs, int dir, struct fs_temp *out,
     if (out->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
         out->fd = open_named(fs, out);
     if (out->fd < 0)
-        return fs_fail(error, errno, "write", path);
+        return fs_fail(fs, error, errno, "write", path);
     return CAIRN_OK;
 }
 
@@ -127,7 +127,6 @@ enum cairn_status fs_stage(void *self, void **staged, struct cairn_error *error)
 
 enum cairn_status fs_stage_append(void *self, void *staged, struct cairn_slice bytes,
                                   struct cairn_error *error) {
-    (void)self;
     const struct fs_temp *temp = staged;
     off_t before = lseek(temp->fd, 0, SEEK_CUR);
     int code = before < 0 ? errno : fs_temp_write(temp, bytes);
@@ -137,7 +136,7 @@ enum cairn_status fs_stage_append(void *self, void *staged, struct cairn_slice b
     if (before >= 0 &&
         (ftruncate(temp->fd, before) < 0 || lseek(temp->fd, before, SEEK_SET) < 0))
         code = errno;
-    return fs_fail(error, code, "write", nowhere);
+    return fs_fail(self, error, code, "write", nowhere);
 }
 
 void fs_stage_discard(void *self, void *staged) {

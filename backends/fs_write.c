@@ -60,7 +60,7 @@ static enum cairn_status set_header(const struct fs_put *put, int fd,
             "it holds neither metadata nor expiring nor compressed values",
             put->path);
     if (code && code != EOPNOTSUPP)
-        return fs_fail(error, code, "write the metadata of", put->path);
+        return fs_fail(put->fs, error, code, "write the metadata of", put->path);
     return status;
 }
 
@@ -76,7 +76,8 @@ static enum cairn_status mark_parent(const struct fs_put *put,
         code = errno;
     if (fd >= 0)
         close(fd);
-    return code ? fs_fail(error, code, "write the metadata of the group of", put->path)
+    return code ? fs_fail(put->fs, error, code, "write the metadata of the group of",
+                          put->path)
                 : CAIRN_OK;
 }
 
@@ -90,19 +91,19 @@ static enum cairn_status publish(const struct fs_put *put, struct fs_temp *temp,
             return conflict(put, error);
         code = fs_temp_replace(put->fs, temp, put->dir, put->name);
     }
-    return code ? fs_fail(error, code, "write", put->path) : CAIRN_OK;
+    return code ? fs_fail(put->fs, error, code, "write", put->path) : CAIRN_OK;
 }
 
 static enum cairn_status put_file(const struct fs_put *put, struct fs_temp *temp,
                                   struct cairn_error *error) {
     int code = put->staged ? 0 : fs_temp_write(temp, put->entry->payload);
     if (code)
-        return fs_fail(error, code, "write", put->path);
+        return fs_fail(put->fs, error, code, "write", put->path);
     enum cairn_status status = set_header(put, temp->fd, error);
     if (!status)
         status = mark_parent(put, error);
     if (!status && put->sync && fsync(temp->fd) < 0)
-        status = fs_fail(error, errno, "sync", put->path);
+        status = fs_fail(put->fs, error, errno, "sync", put->path);
     return status ? status : publish(put, temp, error);
 }
 
@@ -151,7 +152,7 @@ static enum cairn_status put_link(const struct fs_put *put, struct cairn_error *
             return conflict(put, error);
         code = replace_by_link(put, text);
     }
-    return code ? fs_fail(error, code, "link", put->path) : CAIRN_OK;
+    return code ? fs_fail(put->fs, error, code, "link", put->path) : CAIRN_OK;
 }
 
 enum cairn_status fs_put_group(const struct fs_put *put, struct cairn_error *error) {
@@ -164,11 +165,11 @@ enum cairn_status fs_put_group(const struct fs_put *put, struct cairn_error *err
     if (code == 0)
         return CAIRN_OK;
     if (code != EEXIST)
-        return fs_fail(error, code, "make the group", put->path);
+        return fs_fail(put->fs, error, code, "make the group", put->path);
     if (put->fresh)
         return conflict(put, error);
     if (fstatat(put->dir, put->name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return fs_fail(error, errno, "make the group", put->path);
+        return fs_fail(put->fs, error, errno, "make the group", put->path);
     if (S_ISDIR(info.st_mode))
         return CAIRN_OK;
     return cairn_fail_at(error, CAIRN_NOT_A_GROUP, "there is a value at", put->path);
@@ -192,13 +193,15 @@ enum cairn_status fs_put_entry(const struct fs_put *put, struct cairn_error *err
 /* -- Changes ---------------------------------------------------------------------- */
 
 /* What is not there need not go. */
-static enum cairn_status erase(int dir, const char *name, struct cairn_slice path,
-                               struct cairn_error *error) {
-    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-        return CAIRN_OK;
-    if (errno == EISDIR && (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT))
-        return CAIRN_OK;
-    return fs_fail(error, errno == EEXIST ? ENOTEMPTY : errno, "delete", path);
+static enum cairn_status erase(const struct fs_put *put, struct cairn_error *error) {
+    int code = unlinkat(put->dir, put->name, 0) < 0 ? errno : 0;
+    if (code == EISDIR)
+        code = unlinkat(put->dir, put->name, AT_REMOVEDIR) < 0 ? errno : 0;
+    if (code == ENOENT)
+        return fs_check_root(put->fs, error);
+    return code ? fs_fail(put->fs, error, code == EEXIST ? ENOTEMPTY : code, "delete",
+                          put->path)
+                : CAIRN_OK;
 }
 
 /* The names on the way to `path` are on stable storage when their directories are. */
@@ -212,7 +215,7 @@ static enum cairn_status sync_above(const struct fs *fs, struct cairn_slice path
             close(fd);
         /* Deleted since, or with it: then there is nothing to keep. */
         if (code && code != ENOENT)
-            return fs_fail(error, code, "sync the groups above", path);
+            return fs_fail(fs, error, code, "sync the groups above", path);
     }
     return CAIRN_OK;
 }
@@ -220,8 +223,7 @@ static enum cairn_status sync_above(const struct fs *fs, struct cairn_slice path
 static enum cairn_status change_at(const struct fs_put *put,
                                    const struct cairn_change *change,
                                    struct cairn_error *error) {
-    return change->kind == CAIRN_ERASE ? erase(put->dir, put->name, put->path, error)
-                                       : fs_put_entry(put, error);
+    return change->kind == CAIRN_ERASE ? erase(put, error) : fs_put_entry(put, error);
 }
 
 /* The root always exists and can be nothing but a group; a pack's children go into it
@@ -248,12 +250,14 @@ static enum cairn_status apply_one(struct fs_put *put,
     if (put->dir < 0) {
         bool gone = errno == ENOENT || errno == ENOTDIR || errno == ELOOP ||
                     errno == ENAMETOOLONG;
-        if (gone && change->kind == CAIRN_ERASE)
-            return CAIRN_OK;
-        if (gone && errno != ENAMETOOLONG)
-            return cairn_fail_at(error, CAIRN_NOT_FOUND,
-                                 "the group above is gone or was replaced:", put->path);
-        return fs_fail(error, errno, "write beneath what should be a group", put->path);
+        if (!gone || (errno == ENAMETOOLONG && change->kind != CAIRN_ERASE))
+            return fs_fail(put->fs, error, errno,
+                           "write beneath what should be a group", put->path);
+        status = fs_check_root(put->fs, error);
+        if (status || change->kind == CAIRN_ERASE)
+            return status;
+        return cairn_fail_at(error, CAIRN_NOT_FOUND,
+                             "the group above is gone or was replaced:", put->path);
     }
     status = change_at(put, change, error);
     close(put->dir);

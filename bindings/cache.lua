@@ -15,8 +15,32 @@ local OPTIONS = {
 local HASHPATHS = { ignore = true, ["sha-256-chain"] = true, ["accumulate-256"] = true }
 local IDS = { safe = true, reference = true }
 
+-- Whose line is to be named is known where the caller is: defaults.lua, whose cairn.cache
+-- goes over ours.
 local function refuse(what, ...)
-  error(("bad argument #1 to 'cache' (" .. what .. ")"):format(...), 4)
+  error(("bad argument #1 to 'cache' (" .. what .. ")"):format(...), 0)
+end
+
+-- What was raised, without the line of ours at which it was; and of a bad argument, what
+-- is wrong with it.
+local function mistake_of(raised)
+  local message = tostring(raised):gsub("^cairn/cache%.lua:%d+: ", "")
+  return message, message:match("^bad argument #%d+ to '[^']*' %((.*)%)$")
+end
+
+-- Calls one of our functions with what came from the options: what is wrong with its
+-- arguments is wrong with ours. Of `names` each pair is what it calls a part of them, and
+-- what we do.
+local function with_options(names, ours, ...)
+  local results = table.pack(pcall(ours, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local message, what = mistake_of(results[2])
+  for inner, outer in pairs(names) do
+    local at, rest = (what or message):match("^(" .. inner .. ")(.*)$")
+    if at then refuse("%s%s", outer, rest) end
+  end
+  if what then refuse("options: %s", what) end
+  error(message, 0)
 end
 
 local function check_one_of(options, name, known)
@@ -33,6 +57,17 @@ local function check_bytes(options, name)
   end
 end
 
+local function check_object(options, name, wanted, others)
+  local value = options[name]
+  local kind = type(value)
+  for _, other in ipairs(others) do
+    if kind == other then return end
+  end
+  if value ~= nil and kind ~= "userdata" then
+    refuse("options.%s: %s expected, got %s", name, wanted, kind)
+  end
+end
+
 local function check(options)
   if type(options) ~= "table" then refuse("options: table expected, got %s", type(options)) end
   for name in pairs(options) do
@@ -40,6 +75,12 @@ local function check(options)
   end
   if options.store ~= nil and options.stores ~= nil then
     refuse("options: either store or stores")
+  end
+  check_object(options, "policies", "cairn.Policies, directory or false", { "string", "boolean" })
+  check_object(options, "clock", "cairn.Clock", {})
+  if options.policies == true then refuse("options.policies: true says nothing") end
+  if options.stores ~= nil and type(options.stores) ~= "table" then
+    refuse("options.stores: list expected, got %s", type(options.stores))
   end
   check_one_of(options, "hashpath", HASHPATHS)
   check_one_of(options, "ids", IDS)
@@ -59,7 +100,10 @@ end
 local function policies_of(given)
   if given == false then return false end
   if given == nil then return cairn.policies() end
-  if type(given) == "string" then return cairn.policies { directory = given } end
+  if type(given) == "string" then
+    return with_options({ ["options%.directory"] = "options.policies" }, cairn.policies,
+      { directory = given })
+  end
   return given
 end
 
@@ -76,7 +120,11 @@ local function chain_of(options, policies)
     if store == nil then return nil, message, code end
     members = { store }
   end
-  return cairn.chain(members, { policies = policies, clock = options.clock })
+  local one = options.stores == nil
+  return with_options({
+    [one and "members%[1%]" or "members"] = one and "options.store" or "options.stores",
+    ["options%.policies"] = "options.policies", clock = "options.clock",
+  }, cairn.chain, members, { policies = policies, clock = options.clock })
 end
 
 local function open(options)
@@ -85,7 +133,10 @@ local function open(options)
   if policies == nil then return nil, message, code end
   chain, message, code = chain_of(options, policies)
   if not chain then return nil, message, code end
-  cache, message, code = core.open(chain, policies or nil, options.clock, {
+  cache, message, code = with_options({
+    clock = "options.clock", store_scope = "options.store_scope",
+    cache_control = "options.cache_control",
+  }, core.open, chain, policies or nil, options.clock, {
     cache_control = options.cache_control, hashpath = options.hashpath, ids = options.ids,
     no_heuristics = options.heuristics == false, scopes = scopes_of(options.store_scope),
     budget = options.budget, queue = options.queue,
@@ -108,6 +159,30 @@ function class.__index(cache, name)
   local method = methods[name]
   if method ~= nil or (name ~= "chain" and name ~= "policies") then return method end
   return core.own(cache)[name]
+end
+
+-- -- Whose mistake it is -----------------------------------------------------------------
+
+-- Raises what was raised beneath a method as the mistake of who called that: their line,
+-- the method's name, their arguments, the first of which may be the object (`shift`).
+local function blame(raised, name, shift, level)
+  local message = mistake_of(raised)
+  local number, where, what = message:match("^bad argument #(%d+) to '([^']*)' (%(.*%))$")
+  if number then
+    number = math.tointeger(number) - shift
+    message = (number == 0 or where == "own") and ("calling '%s' on bad self %s"):format(name, what)
+      or ("bad argument #%d to '%s' %s"):format(number, name, what)
+  end
+  error(message, level)
+end
+
+-- The method, whose mistakes in arguments are those of its caller.
+local function blaming(name, method)
+  return function(...)
+    local results = table.pack(pcall(method, ...))
+    if not results[1] then blame(results[2], name, 0, 3) end
+    return table.unpack(results, 2, results.n)
+  end
 end
 
 -- -- Resolving ---------------------------------------------------------------------------
@@ -148,8 +223,9 @@ local function remember(cache, info, base, request, compute, options)
 end
 
 function methods.resolve(cache, base, request, compute, options)
-  local answer, info, code, failed = resolve(cache, base, request, compute, options)
-  if answer == nil then return nil, info, code, failed end
+  local ok, found, info, code, failed = pcall(resolve, cache, base, request, compute, options)
+  if not ok then blame(found, "resolve", 1, 3) end
+  if found == nil then return nil, info, code, failed end
   if info.revalidate then
     if compute then
       remember(cache, info, base, request, compute, options)
@@ -157,7 +233,7 @@ function methods.resolve(cache, base, request, compute, options)
       info.revalidate = false
     end
   end
-  return answer, info
+  return found, info
 end
 
 local function refresh(cache, one)
@@ -165,12 +241,16 @@ local function refresh(cache, one)
   for _, name in ipairs { "cache_control", "node_cache_control" } do
     options[name] = one.options and one.options[name]
   end
-  local ok, answer = pcall(resolve, cache, one.base, one.request, one.compute, options)
-  return ok and answer ~= nil
+  local ok, found = pcall(resolve, cache, one.base, one.request, one.compute, options)
+  return ok and found ~= nil
 end
 
-function methods.revalidate(cache, most)
+methods.revalidate = blaming("revalidate", function(cache, most)
   local own = core.own(cache)
+  if most ~= nil and math.type(most) ~= "integer" then
+    error(("bad argument #1 to 'revalidate' (most: integer expected, got %s)")
+      :format(type(most)), 0)
+  end
   local done, failed = 0, 0
   for _ = 1, math.min(most or math.huge, #own.pending) do
     local one = table.remove(own.pending, 1)
@@ -178,7 +258,7 @@ function methods.revalidate(cache, most)
     if refresh(cache, one) then done = done + 1 else failed = failed + 1 end
   end
   return done, failed
-end
+end)
 
 -- -- Listing -----------------------------------------------------------------------------
 
@@ -200,7 +280,7 @@ local function names_in(group)
 end
 
 --- The keys of what lies at an id, else the names in the group.
-function methods.list(cache, path)
+methods.list = blaming("list", function(cache, path)
   local chain = core.own(cache).chain
   local resolved, message, code = chain:resolve(path or "")
   if not resolved then return nil, message, code end
@@ -214,10 +294,10 @@ function methods.list(cache, path)
   group, message, code = chain:list(resolved)
   if not group then return nil, message, code end
   return names_in(group)
-end
+end)
 
-function methods.list_numbered(cache, path)
-  local names, message, code = cache:list(path)
+methods.list_numbered = blaming("list_numbered", function(cache, path)
+  local names, message, code = methods.list(cache, path)
   if not names then return nil, message, code end
   local numbers = {}
   for _, name in ipairs(names) do
@@ -225,12 +305,12 @@ function methods.list_numbered(cache, path)
   end
   table.sort(numbers)
   return numbers
-end
+end)
 
 -- -- Checking ----------------------------------------------------------------------------
 
-function methods.verify(cache, id)
-  local value, message, code = cache:read(id, { verify = true })
+methods.verify = blaming("verify", function(cache, id)
+  local value, message, code = methods.read(cache, id, { verify = true })
   if value == nil then return nil, message, code end
   return true
-end
+end)

@@ -387,9 +387,10 @@ function cairn.cache(options)
   if options == nil then return nil, origin, code end
   local new = origin == "preset" and not preset_exists()
   local ok, cache, message
+  -- As above: a mistake in the options is the caller's, or the file's.
   ok, cache, message, code = pcall(open_cache, options)
-  if not ok and given then error(named(cache, "cache"), 2) end
-  if not ok then return refuse("%s: cache: %s", origin, named(cache, "cache")) end
+  if not ok and given then error(cache, 2) end
+  if not ok then return refuse("%s: cache: %s", origin, cache) end
   if cache and new then tell_of_new_store() end
   return cache, message, code
 end

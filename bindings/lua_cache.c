@@ -519,7 +519,8 @@ static int cache_resolve(lua_State *L) {
     cairn_lua_explain(L, call, 5);
     if (status)
         return resolve_failed(L, box, &computation, &info, status, &error);
-    if (computation.done) { /* what was computed is on top already */
+    bool computed = computation.done && info.outcome != CAIRN_OUTCOME_STALE;
+    if (computed) { /* what was computed is on top already */
         work->busy = false;
         work_clear(work);
     } else {

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "lua_policies.h"
+
 #define HOLD_TYPE "cairn.chain.hold"
 
 /* -- References ------------------------------------------------------------------- */
@@ -116,7 +118,8 @@ static unsigned member_flags(lua_State *L, int members, lua_Integer i) {
 }
 
 static void check_keys(lua_State *L, int members, lua_Integer i) {
-    static const char *const known[] = {"store", "name", "read", "write", "tier", NULL};
+    static const char *const known[] = {"store", "name",  "read", "write",
+                                        "tier",  "scope", NULL};
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
         size_t at = 0;
@@ -148,6 +151,16 @@ static const char *member_name(lua_State *L, int members, lua_Integer i, int anc
     return name;
 }
 
+/* 0: the backend's. */
+static enum cairn_scope member_scope(lua_State *L, int members, lua_Integer i) {
+    int type = cairn_lua_field(L, lua_gettop(L), "scope");
+    enum cairn_scope scope = chain_scope_named(L, -1);
+    if (type != LUA_TNIL && !scope)
+        refuse_member(L, members, i, "scope: one of local, remote, cluster expected");
+    lua_pop(L, 1);
+    return scope;
+}
+
 /* The value on top of the stack is a store, or says where one is; its place is taken by
  * the store. False: it could not be opened; nil, message, code are on top. */
 static bool open_store(lua_State *L, int members, lua_Integer i) {
@@ -174,6 +187,7 @@ static bool take_member(lua_State *L, int members, lua_Integer i, int anchors,
     if (lua_rawgeti(L, members, i) == LUA_TTABLE) {
         check_keys(L, members, i);
         out->flags = member_flags(L, members, i);
+        out->scope = member_scope(L, members, i);
         out->name = member_name(L, members, i, anchors);
         if (cairn_lua_field(L, lua_gettop(L), "store") == LUA_TNIL)
             refuse_member(L, members, i, "no store is named");
@@ -191,6 +205,18 @@ static bool take_member(lua_State *L, int members, lua_Integer i, int anchors,
 }
 
 /* -- Opening ---------------------------------------------------------------------- */
+
+/* cairn.chain's own, whose options are argument 2. */
+static void check_policies(lua_State *L, int index) {
+    bool none =
+        lua_isnil(L, index) || (lua_isboolean(L, index) && !lua_toboolean(L, index));
+    if (!none && !luaL_testudata(L, index, POLICIES_TYPE))
+        luaL_argerror(L, 2,
+                      lua_pushfstring(L,
+                                      "options.policies: cairn.Policies or false "
+                                      "expected, got %s",
+                                      luaL_typename(L, index)));
+}
 
 /* The host that decides, for the value at `index`; retained by the chain. False: the
  * default policies could not be had, nil, message, code are on top. */
@@ -250,6 +276,7 @@ int cairn_lua_chain(lua_State *L) {
     cairn_lua_table(L, 1, "members");
     if (cairn_lua_options(L, 2, known)) {
         cairn_lua_field(L, 2, "policies");
+        check_policies(L, 3);
         cairn_lua_field(L, 2, "clock");
     } else {
         lua_settop(L, 4);

@@ -82,6 +82,8 @@ int chain_members(lua_State *L);
 int chain_filter(lua_State *L);
 int chain_scope(lua_State *L);
 int chain_sort(lua_State *L);
+/* The scope that the string at `slot` names; 0: it names none. */
+enum cairn_scope chain_scope_named(lua_State *L, int slot);
 
 /* lua_chain_calls.c */
 int chain_read(lua_State *L);

@@ -1,18 +1,26 @@
 /* lua_chain_calls.c -- what a chain does as a store does: reading and changing. */
 #include "lua_chain.h"
 
-/* The circumstances of a call, from the options at `index` (or none). Pushes one value,
- * which stays during the call; allocates, so before chain_opened. */
-static struct lua_call *circumstances(lua_State *L, int index,
-                                      const struct cairn_context **context) {
-    static const char *const known[] = {"timeout", "scopes", "explain", NULL};
+/* The circumstances of a call, from the options at `index` (or none), whose names have
+ * been checked. Pushes one value, which stays during the call; allocates, so before
+ * chain_opened. */
+static struct lua_call *circumstances_among(lua_State *L, int index,
+                                            const struct cairn_context **context) {
     struct chain_box *box = chain_self(L);
     *context = box->ref && box->clock ? &box->ref->context : NULL;
-    if (!cairn_lua_options(L, index, known)) {
+    if (lua_isnoneornil(L, index)) {
         lua_pushnil(L);
         return NULL;
     }
     return cairn_lua_call(L, index, box->clock, context);
+}
+
+/* ... which may say nothing else. */
+static struct lua_call *circumstances(lua_State *L, int index,
+                                      const struct cairn_context **context) {
+    static const char *const known[] = {"timeout", "scopes", "explain", NULL};
+    cairn_lua_options(L, index, known);
+    return circumstances_among(L, index, context);
 }
 
 /* Pushes the name of the member that answered; nil for nobody. */
@@ -116,8 +124,8 @@ int chain_stat(lua_State *L) {
     return finish(L, call, 2);
 }
 
-/* The iterator; what it holds is upvalue 1. A failure raises: an end would be taken for
- * all. */
+/* The iterator; what it holds is upvalue 1, and upvalue 2 keeps the circumstances. A
+ * failure raises: an end would be taken for all. */
 static int list_next(lua_State *L) {
     struct chain_hold *hold = lua_touserdata(L, lua_upvalueindex(1));
     struct cairn_list_item item;
@@ -139,9 +147,11 @@ static int list_next(lua_State *L) {
 
 /* Answers iterator, nil, nil, and what it holds, which a generic for closes. */
 int chain_list(lua_State *L) {
-    static const char *const known[] = {"from", "to", NULL};
+    static const char *const known[] = {"from",   "to",      "timeout",
+                                        "scopes", "explain", NULL};
     struct chain_box *box = chain_self(L);
     struct cairn_list_options options = {.values = false};
+    const struct cairn_context *context;
     struct cairn_error error;
     lua_settop(L, 3);
     if (lua_isnil(L, 2)) {
@@ -156,16 +166,17 @@ int chain_list(lua_State *L) {
     struct chain_hold *hold = chain_hold_new(L);
     int at = lua_gettop(L);
     lua_pushvalue(L, at);
-    lua_pushcclosure(L, list_next, 1);
+    struct lua_call *call = circumstances_among(L, 3, &context);
+    lua_pushcclosure(L, list_next, 2);
     struct chain_ref *ref = chain_opened(L, box);
     chain_hold_take(hold, ref);
-    enum cairn_status status =
-        cairn_chain_list(ref->chain, ref->clock ? &ref->context : NULL, path, &options,
-                         &hold->list, NULL, &error);
+    enum cairn_status status = cairn_chain_list(ref->chain, context, path, &options,
+                                                &hold->list, NULL, &error);
     if (status) {
         chain_hold_drop(hold);
-        return cairn_lua_fail(L, status, &error);
+        return refuse(L, call, status, &error);
     }
+    cairn_lua_explain(L, call, 3);
     lua_pushnil(L);
     lua_pushnil(L);
     lua_pushvalue(L, at);
@@ -174,44 +185,50 @@ int chain_list(lua_State *L) {
 
 /* -- Changing --------------------------------------------------------------------- */
 
-static const struct cairn_context *plain(const struct chain_ref *ref) {
-    return ref->clock ? &ref->context : NULL;
-}
-
-static int answer(lua_State *L, enum cairn_status status,
-                  const struct cairn_error *error) {
+/* The answer to a change whose options are at `options`: true, or nil, message, code.
+ */
+static int answer(lua_State *L, struct lua_call *call, int options,
+                  enum cairn_status status, const struct cairn_error *error) {
+    cairn_lua_explain(L, call, options);
     if (status)
         return cairn_lua_fail(L, status, error);
     lua_pushboolean(L, true);
     return 1;
 }
 
-/* Parses, applies, answers true. */
-static int apply(lua_State *L, enum cairn_operation_kind kind,
-                 struct lua_operation *parsed) {
+/* Applies what was parsed, in the circumstances at `options`. */
+static int apply(lua_State *L, int options, struct lua_operation *parsed) {
     struct chain_box *box = chain_self(L);
+    const struct cairn_context *context;
     struct cairn_error error;
-    cairn_lua_parse(L, kind, 2, parsed);
-    struct chain_ref *ref = chain_opened(L, box);
-    return answer(L,
-                  cairn_chain_apply(ref->chain, plain(ref), &parsed->operation, 1,
-                                    parsed->sync ? CAIRN_STORE_SYNC : 0, NULL, &error),
-                  &error);
+    struct lua_call *call = circumstances_among(L, options, &context);
+    enum cairn_status status =
+        cairn_chain_apply(chain_opened(L, box)->chain, context, &parsed->operation, 1,
+                          parsed->sync ? CAIRN_STORE_SYNC : 0, NULL, &error);
+    return answer(L, call, options, status, &error);
 }
 
 int chain_write(lua_State *L) {
     struct lua_operation parsed;
-    return apply(L, CAIRN_WRITE, &parsed);
+    chain_self(L);
+    cairn_lua_parse_call(L, CAIRN_WRITE, 2, &parsed);
+    return apply(L, 4, &parsed);
 }
 
 int chain_group(lua_State *L) {
+    static const char *const known[] = {"timeout", "scopes", "explain", NULL};
     struct lua_operation parsed;
-    return apply(L, CAIRN_MAKE_GROUP, &parsed);
+    chain_self(L);
+    cairn_lua_parse(L, CAIRN_MAKE_GROUP, 2, &parsed);
+    cairn_lua_options(L, 3, known);
+    return apply(L, 3, &parsed);
 }
 
 int chain_link(lua_State *L) {
     struct lua_operation parsed;
-    int results = apply(L, CAIRN_MAKE_LINK, &parsed);
+    chain_self(L);
+    cairn_lua_parse_call(L, CAIRN_MAKE_LINK, 2, &parsed);
+    int results = apply(L, 4, &parsed);
     if (results > 1)
         return results;
     lua_pushboolean(L, parsed.operation.changed);
@@ -219,27 +236,36 @@ int chain_link(lua_State *L) {
 }
 
 int chain_delete(lua_State *L) {
-    static const char *const known[] = {"recursive", NULL};
+    static const char *const known[] = {"recursive", "timeout", "scopes", "explain",
+                                        NULL};
     struct chain_box *box = chain_self(L);
+    const struct cairn_context *context;
     struct cairn_error error;
     bool recursive = false;
     lua_settop(L, 3);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     if (cairn_lua_options(L, 3, known))
         cairn_lua_boolean(L, 3, "recursive", &recursive);
-    struct chain_ref *ref = chain_opened(L, box);
-    return answer(
-        L, cairn_chain_delete(ref->chain, plain(ref), path, recursive, &error), &error);
+    struct lua_call *call = circumstances_among(L, 3, &context);
+    enum cairn_status status = cairn_chain_delete(chain_opened(L, box)->chain, context,
+                                                  path, recursive, &error);
+    return answer(L, call, 3, status, &error);
+}
+
+static const struct cairn_context *plain(const struct chain_ref *ref) {
+    return ref->clock ? &ref->context : NULL;
 }
 
 int chain_reset(lua_State *L) {
     struct chain_ref *ref = chain_opened(L, chain_self(L));
     struct cairn_error error;
-    return answer(L, cairn_chain_reset(ref->chain, plain(ref), &error), &error);
+    enum cairn_status status = cairn_chain_reset(ref->chain, plain(ref), &error);
+    return answer(L, NULL, 0, status, &error);
 }
 
 int chain_sync(lua_State *L) {
     struct chain_ref *ref = chain_opened(L, chain_self(L));
     struct cairn_error error;
-    return answer(L, cairn_chain_sync(ref->chain, plain(ref), &error), &error);
+    enum cairn_status status = cairn_chain_sync(ref->chain, plain(ref), &error);
+    return answer(L, NULL, 0, status, &error);
 }

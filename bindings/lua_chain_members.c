@@ -118,7 +118,7 @@ int chain_filter(lua_State *L) {
     return narrow(L, hold, members, kept);
 }
 
-static enum cairn_scope check_scope(lua_State *L, int slot, int argument) {
+enum cairn_scope chain_scope_named(lua_State *L, int slot) {
     static const struct {
         const char *word;
         enum cairn_scope scope;
@@ -129,8 +129,14 @@ static enum cairn_scope check_scope(lua_State *L, int slot, int argument) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].word, word) == 0)
             return words[i].scope;
-    luaL_argerror(L, argument, "scope: one of local, remote, cluster expected");
     return 0;
+}
+
+static enum cairn_scope check_scope(lua_State *L, int slot, int argument) {
+    enum cairn_scope scope = chain_scope_named(L, slot);
+    if (!scope)
+        luaL_argerror(L, argument, "scope: one of local, remote, cluster expected");
+    return scope;
 }
 
 int chain_scope(lua_State *L) {

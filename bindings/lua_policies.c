@@ -24,7 +24,8 @@
  *                                     the directory), loads it and says the hash; what
  *                                     is not taken is not left there: the file is as
  *                                     before, and the failure says why
- *     core.canary(self, name)         source of the candidate on trial and its hash
+ *     core.canary(self, name)         source of the candidate on trial and its hash;
+ *                                     conflict if it was given up
  *     core.load_candidate(self, file) compiles, checks and tries a file that is not in
  *                                     use: a candidate
  *     core.live(self)                 the policies in use, in the form of a candidate
@@ -32,11 +33,12 @@
  * A candidate has
  *
  *     candidate:decide(question, context)
- *                                     as Policies:decide, with the candidate before
- *                                     all others for its own question; nothing is
- *                                     remembered or traced. nil, message, code if the
- *                                     candidate itself failed (policy_error, limit);
- *                                     where it has no opinion the others decide
+ *                                     as Policies:decide, with the candidate in the
+ *                                     place of the user's file for its own question;
+ *                                     nothing is remembered or traced. If it failed the
+ *                                     third result says why; then, as where it has no
+ *                                     opinion, the shipped policies have decided. nil,
+ *                                     message, code for facts that are none
  *     candidate:question()            nil for core.live
  *     candidate:version()             64 hex digits; nil for core.live
  *     candidate:close()

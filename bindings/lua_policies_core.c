@@ -96,22 +96,34 @@ static int core_shipped(lua_State *L) {
     return 1;
 }
 
+/* The candidate that is still on trial. Needs `loading`. */
+static enum cairn_status candidate_of(struct policy_host *host, const char *name,
+                                      struct policy_module **out,
+                                      struct cairn_error *error) {
+    const struct policy_canary *canary = NULL;
+    policy_canary_sweep(host); /* what is over says why */
+    for (int question = 0; question < POLICY_QUESTIONS; question++)
+        if (host->canaries[question] &&
+            strcmp(host->canaries[question]->module->name, name) == 0)
+            canary = host->canaries[question];
+    if (!canary)
+        return cairn_fail(error, CAIRN_NOT_FOUND, "%s: no candidate is on trial", name);
+    if (atomic_load(&canary->over))
+        return cairn_fail(error, CAIRN_CONFLICT, "%s: the candidate was given up: %s",
+                          name, canary->returned);
+    *out = policy_module_retain(canary->module);
+    return CAIRN_OK;
+}
+
 static int core_canary(lua_State *L) {
     const char *name = policies_checkname(L, 2);
     struct policy_module **box = policies_newmodule(L);
     struct policy_host *host = cairn_lua_checkpolicies(L, 1);
     struct cairn_error error;
     pthread_mutex_lock(&host->loading);
-    for (int question = 0; question < POLICY_QUESTIONS; question++) {
-        const struct policy_canary *canary = host->canaries[question];
-        if (canary && strcmp(canary->module->name, name) == 0)
-            *box = policy_module_retain(canary->module);
-    }
+    enum cairn_status status = candidate_of(host, name, box, &error);
     pthread_mutex_unlock(&host->loading);
-    if (*box)
-        return push_source(L, *box);
-    cairn_fail(&error, CAIRN_NOT_FOUND, "%s: no candidate is on trial", name);
-    return cairn_lua_fail(L, CAIRN_NOT_FOUND, &error);
+    return status ? cairn_lua_fail(L, status, &error) : push_source(L, *box);
 }
 
 /* -- Versions ---------------------------------------------------------------------- */
@@ -363,11 +375,12 @@ static int candidate_decide(lua_State *L) {
             L, status == CAIRN_POLICY_ERROR ? CAIRN_INVALID_ARGUMENT : status, &error);
     status =
         policy_decide_with(candidate->host, candidate->module, &situation->ask, &error);
-    if (status)
-        return cairn_lua_fail(L, status, &error);
     policy_emit_table(L, &situation->ask);
     push_step(L, &situation->ask, text);
-    return 2;
+    if (!status)
+        return 2;
+    lua_pushstring(L, error.message);
+    return 3;
 }
 
 static int candidate_question(lua_State *L) {

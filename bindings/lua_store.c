@@ -198,11 +198,17 @@ static int store_stat(lua_State *L) {
 
 /* -- Changing one thing ----------------------------------------------------------- */
 
-static void parse_write_options(lua_State *L, int index, struct lua_operation *out) {
+#define CALL_OPTIONS "timeout", "scopes", "explain"
+
+/* `in_call`: those of a call may be among them. */
+static void parse_write_options(lua_State *L, int index, bool in_call,
+                                struct lua_operation *out) {
     static const char *const known[] = {"metadata",  "compress", "sync", "expires",
                                         "if_absent", "if_equal", NULL};
+    static const char *const all[] = {"metadata",  "compress", "sync",       "expires",
+                                      "if_absent", "if_equal", CALL_OPTIONS, NULL};
     struct cairn_operation *operation = &out->operation;
-    if (!cairn_lua_options(L, index, known))
+    if (!cairn_lua_options(L, index, in_call ? all : known))
         return;
     cairn_lua_boolean(L, index, "compress", &operation->compress);
     cairn_lua_boolean(L, index, "sync", &out->sync);
@@ -219,9 +225,11 @@ static void parse_write_options(lua_State *L, int index, struct lua_operation *o
                                       luaL_typename(L, -1)));
 }
 
-static void parse_link_options(lua_State *L, int index, struct lua_operation *out) {
+static void parse_link_options(lua_State *L, int index, bool in_call,
+                               struct lua_operation *out) {
     static const char *const known[] = {"expires", "sync", NULL};
-    if (!cairn_lua_options(L, index, known))
+    static const char *const all[] = {"expires", "sync", CALL_OPTIONS, NULL};
+    if (!cairn_lua_options(L, index, in_call ? all : known))
         return;
     cairn_lua_integer(L, index, "expires", &out->operation.expires_ms);
     cairn_lua_boolean(L, index, "sync", &out->sync);
@@ -284,8 +292,8 @@ static void parse_children(lua_State *L, int index, struct cairn_operation *oper
     operation->child_count = at;
 }
 
-void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
-                     struct lua_operation *out) {
+static void parse(lua_State *L, enum cairn_operation_kind kind, int first, bool in_call,
+                  struct lua_operation *out) {
     struct cairn_operation *operation = &out->operation;
     *out = (struct lua_operation){.operation = {.kind = kind}};
     luaL_checkstack(L, 16, NULL);
@@ -294,12 +302,12 @@ void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
     case CAIRN_WRITE:
         operation->path = cairn_lua_path(L, first, "path");
         operation->value = cairn_lua_bytes(L, first + 1, "value");
-        parse_write_options(L, first + 2, out);
+        parse_write_options(L, first + 2, in_call, out);
         break;
     case CAIRN_MAKE_LINK:
         operation->value = cairn_lua_path(L, first, "existing");
         operation->path = cairn_lua_path(L, first + 1, "new");
-        parse_link_options(L, first + 2, out);
+        parse_link_options(L, first + 2, in_call, out);
         break;
     case CAIRN_MAKE_PACK:
         operation->path = cairn_lua_path(L, first, "path");
@@ -308,6 +316,16 @@ void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
     default:
         operation->path = cairn_lua_path(L, first, "path");
     }
+}
+
+void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
+                     struct lua_operation *out) {
+    parse(L, kind, first, false, out);
+}
+
+void cairn_lua_parse_call(lua_State *L, enum cairn_operation_kind kind, int first,
+                          struct lua_operation *out) {
+    parse(L, kind, first, true, out);
 }
 
 /* Parses, applies, answers true. */

@@ -32,6 +32,10 @@ struct lua_operation {
 /* Parses the arguments of write, group, link, pack or delete that begin at `first`. */
 void cairn_lua_parse(lua_State *L, enum cairn_operation_kind kind, int first,
                      struct lua_operation *out);
+/* The same, of write and link also where the options of a call (lua_context.h) are
+ * among theirs. */
+void cairn_lua_parse_call(lua_State *L, enum cairn_operation_kind kind, int first,
+                          struct lua_operation *out);
 
 /* Pushes the table that stat gives, or nil, message, code; how many. */
 int cairn_lua_push_stat(lua_State *L, struct cairn_store *store,

@@ -16,13 +16,23 @@ void policy_canary_release(struct policy_canary *canary) {
     free(canary);
 }
 
-/* Evenly spread: the turn at which the share makes a whole one more. */
-bool policy_canary_turn(struct policy_canary *canary) {
+/* Scatters numbers that lie side by side. */
+static uint64_t scatter(uint64_t number) {
+    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+    return number ^ number >> 31;
+}
+
+/* By chance: what is spread evenly falls in step with callers that take turns, and the
+ * candidate never sees some of them. All moments of a call have the same luck. */
+bool policy_canary_turn(struct policy_canary *canary, const struct policy_ask *ask) {
     if (atomic_load_explicit(&canary->over, memory_order_relaxed))
         return false;
-    uint64_t turn = atomic_fetch_add_explicit(&canary->turns, 1, memory_order_relaxed);
-    return (uint64_t)((double)(turn + 1) * canary->share) >
-           (uint64_t)((double)turn * canary->share);
+    uint64_t call = ask->question == POLICY_CACHE_CONTROL ? ask->facts.cache->call : 0;
+    if (!call)
+        call = ~atomic_fetch_add_explicit(&canary->turns, 1, memory_order_relaxed);
+    double drawn = (double)(scatter(canary->seed + call) >> 11) / (double)(1ULL << 53);
+    return drawn < canary->share;
 }
 
 bool policy_canary_judge(struct policy_canary *canary, bool failed) {
@@ -60,6 +70,7 @@ enum cairn_status policy_canary_start(struct policy_host *host,
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for a canary");
     atomic_init(&canary->users, 1);
     canary->module = policy_module_retain(module);
+    canary->seed = scatter((uint64_t)cairn_context_now(NULL) ^ (uintptr_t)canary);
     canary->share = share;
     canary->max_errors = max_errors;
     canary->min_calls = min_calls;
@@ -84,6 +95,15 @@ enum cairn_status policy_canary_begin(struct policy_host *host,
     return status;
 }
 
+/* A file of the same content decides from now on: it was not for nothing. */
+static const char *outcome_of(struct policy_host *host,
+                              const struct policy_module *candidate) {
+    const struct policy_file *file = policy_load_find(host, candidate->name);
+    bool decides_now =
+        file && file->module && strcmp(file->module->hash, candidate->hash) == 0;
+    return decides_now ? "promoted" : "abandoned";
+}
+
 enum cairn_status policy_canary_end(struct policy_host *host, const char *name,
                                     struct cairn_error *error) {
     enum policy_question question;
@@ -94,7 +114,7 @@ enum cairn_status policy_canary_end(struct policy_host *host, const char *name,
     bool was_over = atomic_exchange(&canary->over, true);
     if (!was_over)
         policy_events_add(host->events, policy_host_now(host), name,
-                          canary->module->hash, "abandoned", NULL);
+                          canary->module->hash, outcome_of(host, canary->module), NULL);
     policy_trial_remove(host, name, NULL);
     policy_canary_release(canary);
     host->canaries[question] = NULL;

@@ -152,7 +152,7 @@ static enum cairn_status decide_anew(struct call *call, char *key,
     struct policy_set *set = policy_set_borrow(host);
     struct policy_canary *canary = set->canaries[call->ask->question];
     struct policy_module *decided;
-    bool turn = canary && policy_canary_turn(canary);
+    bool turn = canary && policy_canary_turn(canary, call->ask);
     bool knowable = known->bytes.size != 0;
     enum cairn_status status = CAIRN_UNAVAILABLE;
     if (knowable && turn)
@@ -241,25 +241,32 @@ void policy_decide_init(struct policy_host *host) {
 
 /* -- Trials outside of calls ------------------------------------------------------- */
 
+/* Of those in use, or only the shipped ones. */
+static void decide_in_use(struct policy_host *host, bool shipped_only,
+                          const struct policy_ask *ask) {
+    struct policy_outcome outcome;
+    struct cairn_error ignored;
+    struct policy_set *set = policy_set_borrow(host);
+    struct policy_module **makers = set->makers[ask->question];
+    enum cairn_status status = CAIRN_NOT_FOUND;
+    for (size_t i = 0; i < MAKERS_MAX && makers[i] && status; i++)
+        if (makers[i]->shipped || !shipped_only)
+            status = policy_module_probe(makers[i], ask, true, &outcome, &ignored);
+    policy_set_release(set);
+    if (status)
+        policy_ask_default(ask);
+}
+
 enum cairn_status policy_decide_with(struct policy_host *host,
                                      struct policy_module *candidate,
                                      const struct policy_ask *ask,
                                      struct cairn_error *error) {
     struct policy_outcome outcome;
-    struct cairn_error ignored;
-    if (candidate && candidate->question == ask->question) {
-        enum cairn_status status =
-            policy_module_probe(candidate, ask, true, &outcome, error);
-        if (status != CAIRN_NOT_FOUND)
-            return status;
-    }
-    struct policy_set *set = policy_set_borrow(host);
-    struct policy_module **makers = set->makers[ask->question];
     enum cairn_status status = CAIRN_NOT_FOUND;
-    for (size_t i = 0; i < MAKERS_MAX && makers[i] && status; i++)
-        status = policy_module_probe(makers[i], ask, true, &outcome, &ignored);
-    policy_set_release(set);
+    bool asked = candidate && candidate->question == ask->question;
+    if (asked)
+        status = policy_module_probe(candidate, ask, true, &outcome, error);
     if (status)
-        policy_ask_default(ask);
-    return CAIRN_OK;
+        decide_in_use(host, asked, ask);
+    return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
 }

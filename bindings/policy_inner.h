@@ -24,6 +24,7 @@ struct policy_canary {
     struct policy_module *module;
     double share, max_errors;
     int64_t min_calls;
+    uint64_t seed; /* of the draws */
 
     _Atomic uint64_t turns, calls, errors;
     atomic_bool over;   /* decides no more */
@@ -126,8 +127,9 @@ enum cairn_status policy_set_shipped(struct policy_host *host, const char *name,
 /* policy_decide.c: the functions of the seam. */
 void policy_decide_init(struct policy_host *host);
 
-/* The candidate (NULL: none) before those in use, without memory, trace and canaries.
- * A failure is the candidate's; where nobody has an opinion the engine decides. */
+/* Without memory, trace and canaries: the candidate in the place of the user's file, and
+ * behind it the shipped policies and the engine, as it were once it is promoted. NULL:
+ * those in use. It is decided whatever the status, which is the candidate's failure. */
 enum cairn_status policy_decide_with(struct policy_host *host,
                                      struct policy_module *candidate,
                                      const struct policy_ask *ask,
@@ -148,8 +150,8 @@ struct policy_file *policy_load_find(struct policy_host *host, const char *name)
 /* policy_canary.c. */
 struct policy_canary *policy_canary_retain(struct policy_canary *canary);
 void policy_canary_release(struct policy_canary *canary); /* NULL is fine */
-/* Whether this call is the candidate's. */
-bool policy_canary_turn(struct policy_canary *canary);
+/* Whether this call is the candidate's: the same for all that one call asks. */
+bool policy_canary_turn(struct policy_canary *canary, const struct policy_ask *ask);
 /* Counts a call of it; true if that was one failure too many. */
 bool policy_canary_judge(struct policy_canary *canary, bool failed);
 /* Begins a trial, ends one, puts away what is over. All need `loading`. */

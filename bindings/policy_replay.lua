@@ -261,14 +261,12 @@ local function new_try(candidate, live)
     question = self.question, decisions = 0, different = 0, dropped = 0, errors = 0,
     differences = {},
   }
-  local function decide_live(question, facts)
-    return live:decide(question, facts) or {}
+  local function decider(policies)
+    return function(question, facts)
+      return (policies:decide(question, facts)) or {}
+    end
   end
-  -- What fails does not decide.
-  local function decide(question, facts)
-    return candidate:decide(question, facts) or decide_live(question, facts)
-  end
-  self.candidate, self.live = new_world(decide), new_world(decide_live)
+  self.candidate, self.live = new_world(decider(candidate)), new_world(decider(live))
   local worlds = { self.candidate, self.live }
   self.calls = setmetatable({ worlds = worlds, open = {}, results = {} }, Calls)
   return self
@@ -278,13 +276,14 @@ function Try:compare(number, facts)
   local report = self.report
   report.decisions = report.decisions + 1
   local was = self.policies.live:decide(self.question, facts) or {}
-  local would_be, message = self.policies.candidate:decide(self.question, facts)
-  if not would_be then report.errors = report.errors + 1 end
-  if would_be and same(was, would_be) then return end
+  local would_be, refused, failed = self.policies.candidate:decide(self.question, facts)
+  if not would_be then failed = refused end
+  if failed then report.errors = report.errors + 1 end
+  if not failed and same(was, would_be) then return end
   report.different = report.different + 1
   if #report.differences == SHOWN then return end
   report.differences[#report.differences + 1] = {
-    line = number, facts = facts, was = was, would_be = would_be or message,
+    line = number, facts = facts, was = was, would_be = failed or would_be,
   }
 end
 

@@ -30,15 +30,19 @@ struct policy_set *policy_set_borrow(struct policy_host *host) {
 
 /* -- Shipped policies -------------------------------------------------------------- */
 
+/* They are known to end, whatever the facts, and their steps are not counted: that
+ * saves a third of the time of a decision. */
 static enum cairn_status load_shipped(struct policy_host *host,
                                       const struct policy_shipped *shipped,
                                       struct policy_module **out,
                                       struct cairn_error *error) {
+    struct sandbox_limits limits = host->settings.limits;
+    limits.steps = UINT64_MAX;
     struct policy_source source = {.name = shipped->name,
                                    .shown = shipped->shown,
                                    .shipped = true,
                                    .text = shipped->source,
-                                   .limits = &host->settings.limits,
+                                   .limits = &limits,
                                    .now_ms = policy_host_now(host)};
     enum cairn_status status = policy_module_load(&source, out, error);
     struct policy_seat *seat = status ? NULL : policy_module_borrow(*out);

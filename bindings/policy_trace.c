@@ -76,6 +76,10 @@ static bool append_dropped(struct policy_trace *trace, int64_t now_ms) {
 void policy_trace_add(struct policy_trace *trace, struct cairn_slice line,
                       int64_t now_ms) {
     pthread_mutex_lock(&trace->lock);
+    if (!policy_trace_is_on(trace)) { /* not any more */
+        pthread_mutex_unlock(&trace->lock);
+        return;
+    }
     size_t before = trace->waiting.size;
     if (trace->dropped && append_dropped(trace, now_ms))
         trace->dropped = 0;
@@ -133,19 +137,18 @@ static void *run(void *arg) {
 static enum cairn_status stop(struct policy_trace *trace, struct cairn_error *error) {
     if (!policy_trace_is_on(trace))
         return CAIRN_OK;
-    atomic_store(&trace->on, false);
     pthread_mutex_lock(&trace->lock);
+    atomic_store(&trace->on, false);
     if (trace->dropped && append_dropped(trace, 0))
         trace->dropped = 0;
     trace->stopping = true;
     pthread_cond_signal(&trace->arrived);
     pthread_mutex_unlock(&trace->lock);
     pthread_join(trace->thread, NULL);
-    /* What a call added that saw the trace on a moment ago. */
     pthread_mutex_lock(&trace->lock);
-    write_out(trace, cairn_bytes_slice(&trace->waiting));
-    cairn_bytes_free(&trace->waiting);
+    cairn_bytes_free(&trace->waiting); /* written, but for its memory */
     trace->stopping = false;
+    trace->dropped = 0;
     pthread_mutex_unlock(&trace->lock);
     if (close(trace->file) < 0 && !trace->trouble.message[0])
         cairn_fail(&trace->trouble, CAIRN_IO, "the trace cannot be written: %s",
@@ -168,10 +171,6 @@ static enum cairn_status start(struct policy_trace *trace, const char *file,
     enum cairn_status status = stop(trace, error);
     if (status)
         return status;
-    pthread_mutex_lock(&trace->lock);
-    cairn_bytes_free(&trace->waiting); /* added when the last one had been closed */
-    trace->dropped = 0;
-    pthread_mutex_unlock(&trace->lock);
     trace->trouble.message[0] = '\0';
     trace->file =
         open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0666);

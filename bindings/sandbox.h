@@ -21,7 +21,8 @@
 #include "cairn/status.h"
 
 struct sandbox_limits {
-    uint64_t steps;      /* of one call; about one a Lua instruction */
+    uint64_t steps;      /* of one call; about one a Lua instruction. UINT64_MAX: for a
+                            script that is known to end; nothing counts them */
     size_t memory_bytes; /* held at any time, the state itself (15 KiB) included */
     int64_t wall_ms;     /* of one call */
 };

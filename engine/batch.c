@@ -11,7 +11,7 @@ void batch_init(struct batch *batch, struct cairn_cache *cache) {
     batch->operations = batch->few;
     batch->count = 0;
     batch->capacity = BATCH_FEW;
-    batch->refers = false;
+    batch->has_parts = false;
     batch->bytes = 0;
     cairn_arena_init(&batch->arena);
 }
@@ -70,7 +70,7 @@ enum cairn_status batch_add_part(struct batch *batch, struct cairn_slice bytes,
         return status;
     if (!name_data(&hash, &batch->arena, path))
         return no_memory(error);
-    batch->refers = true;
+    batch->has_parts = true;
     return batch_add(batch,
                      (struct cairn_operation){.kind = CAIRN_WRITE,
                                               .path = *path,
@@ -120,7 +120,7 @@ static enum cairn_status make_child(struct batch *batch, enum cairn_ids ids,
                                     struct cairn_pack_child *child,
                                     struct cairn_error *error) {
     const struct cairn_value *value = &field->value;
-    struct cairn_id place;
+    struct cairn_id place, goes_by;
     enum cairn_status status = CAIRN_OK;
     *child = (struct cairn_pack_child){.entry = {.kind = CAIRN_LINK}};
     if (!name_escape(field->key, &batch->arena, &child->name))
@@ -129,6 +129,8 @@ static enum cairn_status make_child(struct batch *batch, enum cairn_ids ids,
         /* Commitments differ in signatures, which are not in the reference's ids. */
         status = add_message(batch, batch_is_commitments(field) ? CAIRN_IDS_SAFE : ids,
                              value, &place, error);
+        if (!status)
+            status = batch_add_ids(batch, value, &place, &goes_by, error);
         if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&place),
                                          &child->entry.payload))
             status = no_memory(error);
@@ -200,19 +202,25 @@ enum cairn_status batch_add_ids(struct batch *batch, const struct cairn_value *s
     return status ? status : add_link(batch, cairn_id_slice(goes_by), place, error);
 }
 
+static void note(struct parts *parts, struct cairn_slice path) {
+    struct cairn_slice hash;
+    if (name_is_data(path, &hash))
+        parts_note(parts, hash);
+    else if (path.size == CAIRN_ID_SIZE)
+        parts_note(parts, path);
+}
+
+/* What is written, and what it refers to. */
 static void note_references(struct batch *batch) {
     struct parts *parts = &batch->cache->parts;
-    struct cairn_slice hash;
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count && parts_are_swept(parts); i++) {
         struct cairn_operation *operation = &batch->operations[i];
-        if (name_is_data(operation->path, &hash) ||
-            (operation->kind == CAIRN_MAKE_LINK &&
-             name_is_data(operation->value, &hash)))
-            parts_note(parts, hash);
+        note(parts, operation->path);
+        if (operation->kind == CAIRN_MAKE_LINK)
+            note(parts, operation->value);
         for (size_t c = 0; c < operation->child_count; c++)
-            if (operation->children[c].entry.kind == CAIRN_LINK &&
-                name_is_data(operation->children[c].entry.payload, &hash))
-                parts_note(parts, hash);
+            if (operation->children[c].entry.kind == CAIRN_LINK)
+                note(parts, operation->children[c].entry.payload);
     }
 }
 
@@ -226,14 +234,11 @@ enum cairn_status batch_apply(struct batch *batch, const struct cairn_context *c
                               unsigned flags, struct cairn_error *error) {
     struct cairn_chain *chain = batch->cache->chain;
     flags |= CAIRN_STORE_IN_STEPS;
-    if (!batch->refers)
-        return cairn_chain_apply(chain, context, batch->operations, batch->count, flags,
-                                 NULL, error);
     parts_enter(&batch->cache->parts);
     note_references(batch);
     enum cairn_status status = cairn_chain_apply(chain, context, batch->operations,
                                                  batch->count, flags, NULL, error);
-    if (status == CAIRN_UNSUPPORTED) {
+    if (status == CAIRN_UNSUPPORTED && batch->has_parts) {
         unmark(batch);
         status = cairn_chain_apply(chain, context, batch->operations, batch->count,
                                    flags, NULL, error);

@@ -13,8 +13,8 @@ struct batch {
     struct cairn_cache *cache;
     struct cairn_operation *operations;
     size_t count, capacity;
-    bool refers;  /* to values at data/<hash> */
-    size_t bytes; /* of what is written, about */
+    bool has_parts; /* values at data/<hash>, marked as parts */
+    size_t bytes;   /* of what is written, about */
     struct cairn_operation few[BATCH_FEW];
     struct cairn_arena arena;
 };

@@ -11,6 +11,29 @@ uint64_t cache_hash(const struct cairn_cache *cache, struct cairn_slice bytes) {
     return XXH3_64bits_withSeed(bytes.data, bytes.size, cache->seed);
 }
 
+const struct cairn_context *cache_checked(struct cairn_cache *cache,
+                                          const struct cairn_context *context,
+                                          struct cairn_context *room) {
+    if (!cache->outside)
+        return context;
+    *room = context ? *context : (struct cairn_context){0};
+    room->admit = cache_admits;
+    room->admit_arg = cache;
+    return room;
+}
+
+static void look_at_members(struct cairn_cache *cache) {
+    struct cairn_member_facts members[CAIRN_CHAIN_MAX];
+    size_t count = cairn_chain_members(cache->chain, NULL, members, CAIRN_CHAIN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct cairn_store *store = cairn_chain_store(cache->chain, i);
+        if (members[i].scope != CAIRN_SCOPE_LOCAL)
+            cache->outside |= UINT32_C(1) << i;
+        cache->unpacked |= members[i].flags & CAIRN_MEMBER_WRITES &&
+                           !(cairn_store_capabilities(store) & CAIRN_CAN_PACK);
+    }
+}
+
 static enum cairn_status keep_options(struct cairn_cache *cache,
                                       const struct cairn_cache_options *options,
                                       struct cairn_error *error) {
@@ -50,6 +73,10 @@ enum cairn_status cairn_cache_open(struct cairn_chain *chain,
     }
     size_t queue_bytes = cache->options.queue_bytes;
     atomic_init(&cache->result_bytes, -1);
+    look_at_members(cache);
+    pthread_mutex_init(&cache->trim_lock, NULL);
+    for (size_t i = 0; i < RESULT_LOCKS; i++)
+        pthread_mutex_init(&cache->result_locks[i], NULL);
     parts_init(&cache->parts);
     queue_init(&cache->queue, queue_bytes ? queue_bytes : QUEUE_BYTES);
     *out = cache;
@@ -61,6 +88,9 @@ void cairn_cache_close(struct cairn_cache *cache) {
         return;
     queue_destroy(&cache->queue);
     parts_destroy(&cache->parts);
+    pthread_mutex_destroy(&cache->trim_lock);
+    for (size_t i = 0; i < RESULT_LOCKS; i++)
+        pthread_mutex_destroy(&cache->result_locks[i]);
     free(cache->node_line);
     free(cache);
 }

@@ -10,7 +10,7 @@
 #include "queue.h"
 #include "usage.h"
 
-enum { SILENT_SLOTS = 4096 };
+enum { RESULT_LOCKS = 64, SILENT_SLOTS = 4096 };
 
 struct cache_counters {
     _Atomic uint64_t hits, misses, bypasses, stale, stored, refused, purged, evicted;
@@ -28,6 +28,11 @@ struct cairn_cache {
     atomic_bool trimming;
     _Atomic int64_t latest_ms;    /* when a result was kept last */
     _Atomic int64_t result_bytes; /* what results take; -1: not counted yet */
+    bool unpacked;                /* a store that is written to has no packs */
+    uint32_t outside;             /* bits of the chain's members that are not local */
+    pthread_mutex_t result_locks[RESULT_LOCKS]; /* striped by hashpath: who changes a
+                                                   record, its link and its tags */
+    pthread_mutex_t trim_lock;                  /* one trim at a time */
     struct usage usage;
     _Atomic uint64_t silent[SILENT_SLOTS]; /* hashes of request ids that say nothing
                                               about caching */
@@ -40,6 +45,13 @@ static inline void cache_count(_Atomic uint64_t *counter) {
 }
 
 uint64_t cache_hash(const struct cairn_cache *cache, struct cairn_slice bytes);
+
+/* The context with which the cache reads: what comes from outside is not copied to
+ * other members before it is checked. `room` may be what is returned. */
+const struct cairn_context *cache_checked(struct cairn_cache *cache,
+                                          const struct cairn_context *context,
+                                          struct cairn_context *room);
+bool cache_admits(void *arg, struct cairn_slice path, const struct cairn_entry *entry);
 
 /* Looks behind the queue whether results have outgrown the budget (evict.c). */
 void cache_consider_trim(struct cairn_cache *cache, int64_t now_ms);

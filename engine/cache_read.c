@@ -152,27 +152,6 @@ static enum cairn_status check_circle(const struct level *level,
     return CAIRN_OK;
 }
 
-enum cairn_status reader_get(struct reader *reader, struct cairn_slice path,
-                             const struct level *above, struct cairn_value *out,
-                             size_t *member, struct cairn_error *error) {
-    struct cairn_view view;
-    enum cairn_status status = cairn_chain_get(reader->cache->chain, reader->context,
-                                               path, &view, member, error);
-    if (status || (status = pin(reader, &view, error)))
-        return status;
-    if (view.entry.kind == CAIRN_RAW) {
-        *out = (struct cairn_value){.type = CAIRN_VALUE_BYTES,
-                                    .as.bytes = view.entry.payload};
-        return reader_take(reader, 1, view.entry.payload.size, error);
-    }
-    struct level level = {path, above, above ? above->depth + 1 : 1};
-    if ((status = check_circle(&level, error)))
-        return status;
-    return view.entry.payload.size
-               ? read_pack(reader, &level, view.entry.payload, out, error)
-               : reader_list(reader, &level, out, error);
-}
-
 /* -- By id ------------------------------------------------------------------------- */
 
 static bool has_id(const struct cairn_value *stored, enum cairn_ids ids,
@@ -193,32 +172,114 @@ static bool has_id(const struct cairn_value *stored, enum cairn_ids ids,
             cairn_slice_equal(cairn_id_slice(&own), id));
 }
 
-static enum cairn_status verify(struct cairn_cache *cache, struct cairn_slice path,
-                                const struct cairn_value *stored,
-                                struct cairn_error *error) {
+static enum cairn_status verify_bytes(struct cairn_slice path, struct cairn_slice bytes,
+                                      struct cairn_error *error) {
     struct cairn_id hash;
-    struct cairn_slice wanted = path;
-    enum cairn_status status = CAIRN_OK;
-    if (stored->type == CAIRN_VALUE_BYTES) {
-        if (!name_is_data(path, &wanted))
-            return CAIRN_OK; /* a path of its own choosing promises nothing */
-        status = cairn_id_of_bytes(stored->as.bytes, &hash, error);
-        return status || cairn_slice_equal(cairn_id_slice(&hash), wanted)
-                   ? status
-                   : cairn_fail_at(error, CAIRN_UNVERIFIED,
-                                   "the bytes do not have the hash of", path);
-    }
-    if (!cairn_is_id(path))
+    struct cairn_slice wanted;
+    if (!name_is_data(path, &wanted))
+        return CAIRN_OK; /* a path of its own choosing promises nothing */
+    enum cairn_status status = cairn_id_of_bytes(bytes, &hash, error);
+    if (status || cairn_slice_equal(cairn_id_slice(&hash), wanted))
+        return status;
+    return cairn_fail_at(error, CAIRN_UNVERIFIED, "the bytes do not have the hash of",
+                         path);
+}
+
+/* Commitments are nested in what they commit to, and addressed by safe ids. */
+static enum cairn_status verify_message(const struct reader *reader,
+                                        const struct level *level,
+                                        const struct cairn_value *stored,
+                                        struct cairn_error *error) {
+    enum cairn_ids ids = reader->cache->options.ids;
+    if (!cairn_is_id(level->path))
         return CAIRN_OK;
-    if (!has_id(stored, cache->options.ids, path))
+    if (!has_id(stored, ids, level->path) &&
+        !(level->above && has_id(stored, CAIRN_IDS_SAFE, level->path)))
         return cairn_fail_at(error, CAIRN_UNVERIFIED,
-                             "the message that is there does not have the id", path);
-    return cairn_message_verify(stored, cache->options.ids, error);
+                             "the message that is there does not have the id",
+                             level->path);
+    return cairn_message_verify(stored, ids, error);
 }
 
 static bool from_outside(struct cairn_cache *cache, size_t member) {
-    struct cairn_store *store = cairn_chain_store(cache->chain, member);
-    return store && cairn_store_scope(store) != CAIRN_SCOPE_LOCAL;
+    return cache->outside & (UINT32_C(1) << member);
+}
+
+enum cairn_status reader_get(struct reader *reader, struct cairn_slice path,
+                             const struct level *above, struct cairn_value *out,
+                             size_t *member, struct cairn_error *error) {
+    struct cairn_view view;
+    size_t from = 0;
+    enum cairn_status status = cairn_chain_get(reader->cache->chain, reader->context,
+                                               path, &view, &from, error);
+    if (status || (status = pin(reader, &view, error)))
+        return status;
+    bool checks = reader->verify || from_outside(reader->cache, from);
+    if (member)
+        *member = from;
+    if (view.entry.kind == CAIRN_RAW) {
+        *out = (struct cairn_value){.type = CAIRN_VALUE_BYTES,
+                                    .as.bytes = view.entry.payload};
+        status = reader_take(reader, 1, view.entry.payload.size, error);
+        return status || !checks ? status : verify_bytes(path, out->as.bytes, error);
+    }
+    struct level level = {path, above, above ? above->depth + 1 : 1};
+    if ((status = check_circle(&level, error)))
+        return status;
+    status = view.entry.payload.size
+                 ? read_pack(reader, &level, view.entry.payload, out, error)
+                 : reader_list(reader, &level, out, error);
+    return status || !checks ? status : verify_message(reader, &level, out, error);
+}
+
+/* What may be copied from a store outside before it is checked as a whole: what shows
+ * by itself that it is right. */
+bool cache_admits(void *arg, struct cairn_slice path, const struct cairn_entry *entry) {
+    struct cairn_cache *cache = arg;
+    struct cairn_slice hash;
+    if (entry->kind == CAIRN_RAW && name_is_data(path, &hash))
+        return verify_bytes(path, entry->payload, NULL) == CAIRN_OK;
+    if (entry->kind == CAIRN_RAW)
+        return path.data[0] != '~' && !memchr(path.data, '/', path.size);
+    if (!cairn_is_id(path))
+        return false;
+    struct cairn_reading reading;
+    struct reader reader = {.cache = cache, .reading = &reading, .alone = true};
+    struct level level = {path, NULL, 1};
+    struct cairn_value stored;
+    reading_init(&reading);
+    bool admitted = !read_pack(&reader, &level, entry->payload, &stored, NULL) &&
+                    !verify_message(&reader, &level, &stored, NULL);
+    cairn_reading_release(&reading);
+    return admitted;
+}
+
+/* A key of a message shows nothing by itself: the whole message is read. */
+static enum cairn_status read_within(struct reader *reader, struct cairn_slice path,
+                                     struct cairn_value *out, size_t *member,
+                                     struct cairn_error *error) {
+    struct cairn_slice segment, key;
+    size_t at = 0;
+    cairn_path_next(path, &at, &segment);
+    enum cairn_status status = reader_get(reader, segment, NULL, out, member, error);
+    while (!status && cairn_path_next(path, &at, &segment)) {
+        if (!name_unescape(segment, &reader->reading->arena, &key))
+            return reader_no_memory(error);
+        const struct cairn_value *found =
+            out->type == CAIRN_VALUE_MESSAGE ? cairn_message_find(out, key) : NULL;
+        if (!found)
+            return cairn_fail_at(error, CAIRN_UNVERIFIED,
+                                 "no key of the message is what is there at", path);
+        struct cairn_value value = *found;
+        *out = value;
+    }
+    return status;
+}
+
+static bool is_within_message(struct cairn_slice path) {
+    struct cairn_slice first;
+    size_t at = 0;
+    return cairn_path_next(path, &at, &first) && at < path.size && cairn_is_id(first);
 }
 
 /* Beneath an id where no key is: perhaps a result that no link leads to. */
@@ -238,22 +299,36 @@ static enum cairn_status read_result(struct reader *reader, struct cairn_slice p
     return status;
 }
 
-enum cairn_status cairn_cache_read(struct cairn_cache *cache,
-                                   const struct cairn_context *context,
-                                   struct cairn_slice path, unsigned flags,
-                                   struct cairn_reading *out,
-                                   struct cairn_error *error) {
-    struct reader reader = {.cache = cache, .context = context, .reading = out};
+/* What is at the path; a key of a message that is to be checked by way of the message.
+ */
+static enum cairn_status read_at(struct reader *reader, struct cairn_slice path,
+                                 struct cairn_value *stored, size_t *member,
+                                 struct cairn_error *error) {
+    bool within = is_within_message(path);
+    enum cairn_status status = reader_get(reader, path, NULL, stored, member, error);
+    if (!status && within && (reader->verify || from_outside(reader->cache, *member)))
+        return read_within(reader, path, stored, member, error);
+    if (status == CAIRN_NOT_FOUND && within && reader->results)
+        return read_result(reader, path, stored, member, error);
+    return status;
+}
+
+enum cairn_status reader_read(struct cairn_cache *cache,
+                              const struct cairn_context *context,
+                              struct cairn_slice path, unsigned flags, bool results,
+                              struct cairn_reading *out, struct cairn_error *error) {
+    struct cairn_context checked;
+    struct reader reader = {.cache = cache,
+                            .context = cache_checked(cache, context, &checked),
+                            .reading = out,
+                            .verify = flags & CAIRN_READ_VERIFY,
+                            .results = results};
     struct cairn_value stored;
     struct cairn_path normal;
     reading_init(out);
     enum cairn_status status = cairn_path_normalize(path, &normal, error);
     if (!status)
-        status = reader_get(&reader, normal.text, NULL, &stored, &out->member, error);
-    if (status == CAIRN_NOT_FOUND && cairn_path_parent(normal.text).size)
-        status = read_result(&reader, normal.text, &stored, &out->member, error);
-    if (!status && (flags & CAIRN_READ_VERIFY || from_outside(cache, out->member)))
-        status = verify(cache, normal.text, &stored, error);
+        status = read_at(&reader, normal.text, &stored, &out->member, error);
     if (!status && reader.typed && !(flags & CAIRN_READ_STORED))
         status = cairn_message_type(&stored, &out->arena, &out->value, error);
     else
@@ -261,4 +336,12 @@ enum cairn_status cairn_cache_read(struct cairn_cache *cache,
     if (status)
         cairn_reading_release(out);
     return status;
+}
+
+enum cairn_status cairn_cache_read(struct cairn_cache *cache,
+                                   const struct cairn_context *context,
+                                   struct cairn_slice path, unsigned flags,
+                                   struct cairn_reading *out,
+                                   struct cairn_error *error) {
+    return reader_read(cache, context, path, flags, true, out, error);
 }

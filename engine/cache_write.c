@@ -1,71 +1,7 @@
 /* cache_write.c -- writing messages and bytes under their hashes. */
 #include "batch.h"
 #include "names.h"
-
-/* -- Ids that several messages may share --------------------------------------------
- */
-
-/* A message that is to be written, and those noted before it. */
-struct noted {
-    struct cairn_id place;
-    const struct cairn_value *stored;
-    const struct noted *before;
-};
-
-struct check {
-    struct cairn_cache *cache;
-    const struct cairn_context *context;
-    struct cairn_arena *arena;
-    const struct noted *noted;
-};
-
-static enum cairn_status conflict(const struct cairn_id *id,
-                                  struct cairn_error *error) {
-    return cairn_fail_at(error, CAIRN_CONFLICT, "another message has the id",
-                         cairn_id_slice(id));
-}
-
-/* Is another message where this one is to lie, in the store or in the same batch? */
-static enum cairn_status check_place(const struct check *check,
-                                     const struct noted *noted,
-                                     struct cairn_error *error) {
-    struct cairn_slice place = cairn_id_slice(&noted->place);
-    struct cairn_reading known;
-    for (const struct noted *other = noted->before; other; other = other->before)
-        if (cairn_slice_equal(cairn_id_slice(&other->place), place) &&
-            !cairn_value_equal(other->stored, noted->stored))
-            return conflict(&noted->place, error);
-    enum cairn_status status = cairn_cache_read(check->cache, check->context, place,
-                                                CAIRN_READ_STORED, &known, error);
-    if (status)
-        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
-    bool same = cairn_value_equal(&known.value, noted->stored);
-    cairn_reading_release(&known);
-    return same ? CAIRN_OK : conflict(&noted->place, error);
-}
-
-/* The message and all that is nested in it; not its commitments, whose places are made
- * of safe ids. */
-static enum cairn_status check_places(struct check *check,
-                                      const struct cairn_value *stored,
-                                      struct cairn_error *error) {
-    struct noted *noted = cairn_arena_take(check->arena, sizeof *noted);
-    if (!noted)
-        return cairn_fail(error, CAIRN_NO_MEMORY, "no memory to write a message");
-    noted->stored = stored;
-    noted->before = check->noted;
-    enum cairn_status status =
-        batch_place(check->cache->options.ids, stored, &noted->place, error);
-    if (!status)
-        status = check_place(check, noted, error);
-    check->noted = noted;
-    for (size_t i = 0; i < stored->count && !status; i++) {
-        const struct cairn_pair *field = &stored->as.fields[i];
-        if (field->value.type == CAIRN_VALUE_MESSAGE && !batch_is_commitments(field))
-            status = check_places(check, &field->value, error);
-    }
-    return status;
-}
+#include "places.h"
 
 /* -- Messages ---------------------------------------------------------------------- */
 
@@ -106,11 +42,8 @@ static enum cairn_status write_message(struct batch *batch,
                                        struct cairn_id *out,
                                        struct cairn_error *error) {
     struct cairn_cache *cache = batch->cache;
-    struct check check = {cache, context, &batch->arena, NULL};
     struct cairn_id place;
-    enum cairn_status status = CAIRN_OK;
-    if (cache->options.ids == CAIRN_IDS_REFERENCE)
-        status = check_places(&check, stored, error);
+    enum cairn_status status = places_check(cache, context, stored, error);
     if (!status)
         status = batch_add_message(batch, stored, &place, error);
     size_t links = batch->count;
@@ -118,7 +51,9 @@ static enum cairn_status write_message(struct batch *batch,
         status = batch_add_ids(batch, stored, &place, out, error);
     if (!status)
         status = claim_ids(batch, context, stored, links, error);
-    return status ? status : batch_apply(batch, context, flags, error);
+    if (!status)
+        status = batch_apply(batch, context, flags, error);
+    return status ? status : places_own(batch, context, error);
 }
 
 enum cairn_status cairn_cache_write(struct cairn_cache *cache,

@@ -66,6 +66,19 @@ static enum cairn_status make_names(struct state *state, struct cairn_error *err
     return CAIRN_OK;
 }
 
+static enum cairn_status check_scopes(const struct state *state,
+                                      struct cairn_error *error) {
+    for (size_t i = 0; i < state->count; i++) {
+        enum cairn_scope scope = state->members[i].scope;
+        if (scope != CAIRN_SCOPE_LOCAL && scope != CAIRN_SCOPE_REMOTE &&
+            scope != CAIRN_SCOPE_CLUSTER)
+            return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                              "member %zu of the chain has a scope that is none: %u",
+                              i + 1, (unsigned)scope);
+    }
+    return CAIRN_OK;
+}
+
 /* A tier and a store that are the same would drop what is written. */
 static enum cairn_status check_stores(const struct state *state,
                                       struct cairn_error *error) {
@@ -110,6 +123,8 @@ static struct state *state_new(const struct cairn_chain_member *members, size_t 
         member->flags = members[i].flags & (both | CAIRN_MEMBER_TIER);
         if (!(member->flags & both))
             member->flags |= both;
+        member->scope =
+            members[i].scope ? members[i].scope : cairn_store_scope(members[i].store);
         state->has_tiers |= (member->flags & CAIRN_MEMBER_TIER) != 0;
         pool_init(&member->pool);
     }
@@ -128,7 +143,7 @@ static void add_member(struct cairn_chain *chain, size_t member) {
     const struct cairn_backend *backend = added->store->core->backend;
     chain->facts[chain->count] = (struct cairn_member_facts){.name = added->name,
                                                              .backend = backend->name,
-                                                             .scope = backend->scope,
+                                                             .scope = added->scope,
                                                              .flags = added->flags};
     chain->members[chain->count++] = (uint8_t)member;
 }
@@ -144,7 +159,9 @@ enum cairn_status cairn_chain_open(const struct cairn_chain_member *members,
     struct state *state = state_new(members, count, policy);
     if (!state)
         return no_memory(error);
-    enum cairn_status status = check_stores(state, error);
+    enum cairn_status status = check_scopes(state, error);
+    if (!status)
+        status = check_stores(state, error);
     if (!status)
         status = take_names(state, members, count, error);
     if (!status)

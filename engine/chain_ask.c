@@ -1,5 +1,6 @@
 /* chain_ask.c -- one question to one member, and what its answer means. */
 #include "chain_core.h"
+#include "list.h"
 
 enum verdict verdict_of(enum cairn_status status) {
     switch (status) {
@@ -60,6 +61,9 @@ void ask(enum question question, struct member *member,
          const struct cairn_list_options *options, struct answer *out) {
     struct cairn_store *store = member->store;
     struct cairn_error *error = &out->error;
+    struct cairn_context room;
+    const struct cairn_context *given = context;
+    context = in_reach(member, context, &room);
     out->path.text = (struct cairn_slice){"", 0};
     switch (question) {
     case ASK_GET:
@@ -77,6 +81,8 @@ void ask(enum question question, struct member *member,
         break;
     case ASK_LIST:
         out->status = cairn_list_open(store, context, path, options, &out->list, error);
+        if (!out->status)
+            list_hand_over(out->list, given);
         break;
     }
     if (out->status == CAIRN_NOT_FOUND)

@@ -29,6 +29,7 @@ struct member {
     struct cairn_store *store;
     char *name; /* owned */
     unsigned flags;
+    enum cairn_scope scope; /* the store's own, unless the chain was told another */
     struct pool pool;
 
     /* Health. What every call reads is apart from what every call writes. */
@@ -100,8 +101,20 @@ static inline struct member *call_member(const struct call *call, size_t i) {
 
 static inline bool in_scope(const struct member *member,
                             const struct cairn_context *context) {
-    return !context || !context->scopes ||
-           context->scopes & member->store->core->backend->scope;
+    return !context || !context->scopes || context->scopes & member->scope;
+}
+
+/* The context with which a member that is in scope is asked: its store knows its
+ * backend's scope only. `room` may be what is returned. */
+static inline const struct cairn_context *in_reach(const struct member *member,
+                                                   const struct cairn_context *context,
+                                                   struct cairn_context *room) {
+    if (!context || !context->scopes ||
+        context->scopes & member->store->core->backend->scope)
+        return context;
+    *room = *context;
+    room->scopes = 0;
+    return room;
 }
 
 /* Tells the trace about a step that no store tells of. `format` NULL: no detail. */

@@ -33,10 +33,12 @@ static void tell(const struct promotion *promotion, const struct member *target,
     chain_tell(promotion->call->context, "promote", target, path, status, detail);
 }
 
-/* Events of the store's own would tell the same twice. */
+/* Events of the store's own would tell the same twice. Who is copied from or to has
+ * been asked, so it is in scope. */
 static struct cairn_context silent(const struct cairn_context *context) {
     struct cairn_context copy = context ? *context : (struct cairn_context){0};
     copy.trace = NULL;
+    copy.scopes = 0;
     return copy;
 }
 
@@ -108,7 +110,7 @@ static int64_t expiry(const struct call *call, int64_t source_ms) {
 /* -- Values ----------------------------------------------------------------------- */
 
 static bool is_local(const struct member *member) {
-    return member->store->core->backend->scope == CAIRN_SCOPE_LOCAL;
+    return member->scope == CAIRN_SCOPE_LOCAL;
 }
 
 /* A read need not give metadata (backend.h). Of a store far away what came is taken as
@@ -198,11 +200,23 @@ static void copy_pack(const struct promotion *promotion, struct cairn_slice path
     free(children);
 }
 
+/* Whoever checks what comes from outside does not want it copied before. */
+static bool is_checked(const struct promotion *promotion) {
+    const struct cairn_context *context = promotion->call->context;
+    return context && context->admit && !is_local(promotion->source);
+}
+
 static void copy_entry(const struct promotion *promotion, struct cairn_slice path,
                        const struct cairn_entry *entry) {
+    const struct cairn_context *context = promotion->call->context;
     uint64_t most = promotion->call->decision.promote_max_bytes;
     if (most && entry->payload.size > most)
         return;
+    if (is_checked(promotion) && !context->admit(context->admit_arg, path, entry)) {
+        tell(promotion, promotion->source, path, CAIRN_UNVERIFIED,
+             "comes from outside and does not show by itself that it is right");
+        return;
+    }
     if (entry->kind == CAIRN_RAW)
         copy_value(promotion, path, entry);
     else if (entry->payload.size)

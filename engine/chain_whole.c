@@ -67,12 +67,15 @@ static enum cairn_status delete_in(const struct whole *whole, size_t i, bool rec
                                    struct cairn_bytes *landed,
                                    struct cairn_error *error) {
     const struct call *call = &whole->call;
-    struct cairn_store *store = chain_member(call->chain, i)->store;
+    const struct member *member = chain_member(call->chain, i);
+    struct cairn_store *store = member->store;
+    struct cairn_context room;
+    const struct cairn_context *context = in_reach(member, call->context, &room);
     struct cairn_operation operation = {.kind = CAIRN_DELETE, .path = call->path.text};
     enum cairn_status status =
-        change_apply(store, call->context, &operation, 1, 0, NULL, landed, error);
+        change_apply(store, context, &operation, 1, 0, NULL, landed, error);
     if (status == CAIRN_IS_GROUP && recursive)
-        status = cairn_store_delete_tree(store, call->context, call->path.text, error);
+        status = cairn_store_delete_tree(store, context, call->path.text, error);
     return status;
 }
 
@@ -119,6 +122,22 @@ enum cairn_status cairn_chain_delete(struct cairn_chain *chain,
 
 /* -- Reset and sync --------------------------------------------------------------- */
 
+static enum cairn_status reset_in(const struct whole *whole, size_t i,
+                                  struct cairn_error *error) {
+    struct cairn_context room;
+    const struct member *member = chain_member(whole->call.chain, i);
+    return cairn_store_reset(member->store,
+                             in_reach(member, whole->call.context, &room), error);
+}
+
+static enum cairn_status sync_in(const struct whole *whole, size_t i,
+                                 struct cairn_error *error) {
+    struct cairn_context room;
+    const struct member *member = chain_member(whole->call.chain, i);
+    return cairn_store_sync(member->store, in_reach(member, whole->call.context, &room),
+                            error);
+}
+
 enum cairn_status cairn_chain_reset(struct cairn_chain *chain,
                                     const struct cairn_context *context,
                                     struct cairn_error *error) {
@@ -134,9 +153,7 @@ enum cairn_status cairn_chain_reset(struct cairn_chain *chain,
         struct cairn_error refusal;
         struct leave leave = admit(&whole, i);
         if (leave.granted)
-            note(&whole, i, leave,
-                 cairn_store_reset(chain_member(chain, i)->store, context, &refusal),
-                 &refusal);
+            note(&whole, i, leave, reset_in(&whole, i, &refusal), &refusal);
     }
     watch_over_all();
     return whole_end(&whole, "not all stores are empty now", error);
@@ -154,9 +171,7 @@ enum cairn_status cairn_chain_sync(struct cairn_chain *chain,
         struct cairn_error refusal;
         struct leave leave = admit(&whole, i);
         if (leave.granted)
-            note(&whole, i, leave,
-                 cairn_store_sync(chain_member(chain, i)->store, context, &refusal),
-                 &refusal);
+            note(&whole, i, leave, sync_in(&whole, i, &refusal), &refusal);
     }
     return whole_end(&whole, "not all stores are on stable storage", error);
 }

@@ -124,14 +124,16 @@ static bool goes_on(enum cairn_status status) {
            status == CAIRN_NO_MEMORY || status == CAIRN_NAME_TOO_LONG;
 }
 
-/* The call's context, or `room` with the member's deadline in it if that is earlier. */
+/* The call's context as the i-th is to see it, or `room` with the member's deadline in
+ * it if that is earlier. */
 static const struct cairn_context *hurried(const struct call *call, size_t i,
                                            struct cairn_context *room) {
     int64_t ms = call->decision.deadline_ms[i];
     if (ms == 0)
-        return call->context;
+        return in_reach(call_member(call, i), call->context, room);
     int64_t now = cairn_context_now(call->context);
     *room = call->context ? *call->context : (struct cairn_context){0};
+    room->scopes = 0; /* may_write has looked */
     if (ms < INT64_MAX - now && (!room->deadline_ms || now + ms < room->deadline_ms))
         room->deadline_ms = now + ms;
     return room;

@@ -114,7 +114,7 @@ enum cairn_status change_apply(struct cairn_store *store,
         *failed = culprit;
     struct cairn_operation *last = &operations[status ? culprit : count - 1];
     return core_leave(core, context, count == 1 ? names[last->kind] : "batch",
-                      last->path, status);
+                      last->path, status, error);
 }
 
 enum cairn_status cairn_store_apply(struct cairn_store *store,
@@ -300,7 +300,7 @@ enum cairn_status cairn_store_reset(struct cairn_store *store,
     status = core->backend->reset(core->self, context, error);
     core_removal_end(core);
     stripes_unlock(&core->stripes, &all);
-    return core_leave(core, context, "reset", cairn_slice_of(""), status);
+    return core_leave(core, context, "reset", cairn_slice_of(""), status, error);
 }
 
 enum cairn_status cairn_store_sync(struct cairn_store *store,
@@ -310,5 +310,5 @@ enum cairn_status cairn_store_sync(struct cairn_store *store,
     enum cairn_status status = core_enter(core, context, error);
     if (!status && core->backend->sync)
         status = core->backend->sync(core->self, context, error);
-    return core_leave(core, context, "sync", cairn_slice_of(""), status);
+    return core_leave(core, context, "sync", cairn_slice_of(""), status, error);
 }

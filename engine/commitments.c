@@ -138,11 +138,17 @@ static bool is_hash_of(struct cairn_slice id, struct cairn_slice bytes) {
 
 /* -- What is signed --------------------------------------------------------------- */
 
+/* Three digits; 0 for anything else, as of a request. */
 static int to_status(struct cairn_slice text) {
     int status = 0;
-    for (size_t i = 0; i < text.size && i < 4; i++)
+    if (text.size != 3 || text.data[0] == '0')
+        return 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
         status = status * 10 + (text.data[i] - '0');
-    return text.size == 3 && status >= 100 && status <= 999 ? status : 0;
+    }
+    return status;
 }
 
 /* A message has derived components as keys like any other. */
@@ -207,30 +213,89 @@ static enum cairn_status reference_base(struct verifying *v,
 /* -- Checking --------------------------------------------------------------------- */
 
 static enum cairn_status check_base(struct verifying *v,
-                                    const struct signature *signature, bool reference) {
+                                    const struct signature *signature, bool reference,
+                                    struct cairn_bytes *base) {
     struct cairn_http_message message = message_of(v);
-    struct cairn_bytes base = {0};
+    base->size = 0;
     enum cairn_status status =
-        reference ? reference_base(v, signature->input, &base)
-                  : cairn_signature_base(&message, signature->input, &base, v->error);
-    if (!status)
-        status = signature_check(signature->algorithm, signature->key, signature->bytes,
-                                 cairn_bytes_slice(&base), v->error);
-    cairn_bytes_free(&base);
-    return status;
+        reference ? reference_base(v, signature->input, base)
+                  : cairn_signature_base(&message, signature->input, base, v->error);
+    if (status)
+        return status;
+    return signature_check(signature->algorithm, signature->key, signature->bytes,
+                           cairn_bytes_slice(base), v->error);
 }
 
-/* A component covers its field unless it speaks of a member of it only. */
-static void cover(struct verifying *v, const struct cairn_item *input) {
-    for (size_t i = 0; i < input->count; i++) {
-        struct cairn_slice name = input->as.items[i].as.bytes;
-        bool whole = input->as.items[i].parameter_count == 0;
-        if (is_derived(&input->as.items[i]))
-            name = cairn_slice_sub(name, 1, name.size - 1);
-        for (size_t at = 0; whole && at < v->form.count; at++)
-            if (cairn_slice_equal(v->form.fields[at].name, name))
-                v->covered[at] = true;
+/* Takes the next line of what was signed; no value has a line feed. */
+static struct cairn_slice take_line(struct cairn_slice *base) {
+    const char *end = memchr(base->data, '\n', base->size);
+    size_t size = end ? (size_t)(end - base->data) : base->size;
+    struct cairn_slice line = cairn_slice_sub(*base, 0, size);
+    *base = cairn_slice_sub(*base, size + (end != NULL), base->size - size - !!end);
+    return line;
+}
+
+/* Whether the line of a derived component could be of no other value of its field: RFC
+ * 9421 signs a host in lower case, a target made of two fields, and of a message
+ * without a query the question mark. The reference's dialect signs the field. */
+static bool line_tells(struct cairn_slice line, struct cairn_slice name,
+                       struct cairn_slice value) {
+    bool derived = line.size > 1 && line.data[1] == '@';
+    size_t before = name.size + strlen("\"\": ") + derived;
+    if (derived && (cairn_slice_equal(name, cairn_slice_of("request-target")) ||
+                    (cairn_slice_equal(name, cairn_slice_of("query")) &&
+                     cairn_slice_equal(value, cairn_slice_of("?")))))
+        return false;
+    return line.size == before + value.size &&
+           cairn_slice_equal(cairn_slice_sub(line, before, value.size), value);
+}
+
+/* Where the field of this name is; their count: nowhere. */
+static size_t field_place(const struct cairn_http_form *form, struct cairn_slice name) {
+    size_t from = 0, to = form->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = cairn_slice_compare(form->fields[middle].name, name);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            from = middle + 1;
+        else
+            to = middle;
     }
+    return form->count;
+}
+
+/* A component covers its field unless it speaks of a member of it only, or what is
+ * signed is not what the field says. */
+static void cover(struct verifying *v, const struct cairn_item *input,
+                  struct cairn_slice base) {
+    for (size_t i = 0; i < input->count; i++) {
+        const struct cairn_item *component = &input->as.items[i];
+        struct cairn_slice name = component->as.bytes, line = take_line(&base);
+        bool derived = is_derived(component);
+        if (component->parameter_count)
+            continue;
+        if (derived)
+            name = cairn_slice_sub(name, 1, name.size - 1);
+        size_t at = field_place(&v->form, name);
+        if (at < v->form.count &&
+            (!derived || line_tells(line, name, v->form.fields[at].value)))
+            v->covered[at] = true;
+    }
+}
+
+/* By the RFC's rules or in the reference's dialect. */
+static enum cairn_status check_signature(struct verifying *v,
+                                         const struct signature *signature) {
+    struct cairn_bytes base = {0};
+    enum cairn_status status = check_base(v, signature, false, &base);
+    if (status && status != CAIRN_NO_MEMORY)
+        status = check_base(v, signature, true, &base);
+    if (!status)
+        cover(v, signature->input, cairn_bytes_slice(&base));
+    cairn_bytes_free(&base);
+    return status;
 }
 
 static enum cairn_status verify_signature(struct verifying *v, struct cairn_slice id,
@@ -247,13 +312,10 @@ static enum cairn_status verify_signature(struct verifying *v, struct cairn_slic
         return unverified(v, id, "whose id is not the hash of its signature");
     if (committer.data && !is_hash_of(committer, signature.key))
         return unverified(v, id, "whose committer is not the hash of its key");
-    status = check_base(v, &signature, false);
-    if (status && status != CAIRN_NO_MEMORY)
-        status = check_base(v, &signature, true);
-    if (status && status != CAIRN_NO_MEMORY)
-        return unverified(v, id, "whose signature does not verify");
-    cover(v, signature.input);
-    return status;
+    status = check_signature(v, &signature);
+    return status && status != CAIRN_NO_MEMORY
+               ? unverified(v, id, "whose signature does not verify")
+               : status;
 }
 
 /* The id says it all. */

@@ -78,13 +78,19 @@ static inline enum cairn_status core_enter(const struct core *core,
     return cairn_context_check(context, error);
 }
 
-/* ... and last. Returns `status`. */
+/* ... and last. Returns `status`; the trace is told why it failed, if `error` says so.
+ * That there is nothing needs no more words. */
 static inline enum cairn_status
 core_leave(const struct core *core, const struct cairn_context *context,
-           const char *operation, struct cairn_slice path, enum cairn_status status) {
+           const char *operation, struct cairn_slice path, enum cairn_status status,
+           const struct cairn_error *error) {
     if (context && context->trace) {
-        struct cairn_trace_event event = {
-            .operation = operation, .store = core->url, .path = path, .status = status};
+        bool failed = status && status != CAIRN_NOT_FOUND && error;
+        struct cairn_trace_event event = {.operation = operation,
+                                          .store = core->url,
+                                          .path = path,
+                                          .status = status,
+                                          .detail = failed ? error->message : NULL};
         context->trace(context->trace_arg, &event);
     }
     return status;

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { VICTIMS = 4096, WALKS = 1000 };
+enum { VICTIMS = 4096, ROUNDS = 1000 };
 
 struct victim {
     double score;
@@ -154,27 +154,50 @@ static void weigh(struct trim *trim, const struct hashpath *hashpath,
     choose(trim, &victim, trim->used - trim->budget);
 }
 
+static enum cairn_status evict_one(struct trim *trim, const struct victim *victim,
+                                   struct cairn_error *error) {
+    struct cairn_cache *cache = trim->cache;
+    const struct hashpath *hashpath = &victim->hashpath;
+    struct found_result found;
+    pthread_mutex_t *lock = keep_lock(cache, hashpath);
+    enum cairn_status status = keep_find(cache, trim->context, hashpath, &found, error);
+    if (!status) {
+        status = keep_drop(cache, trim->context, hashpath, &found, false, error);
+        cairn_view_release(&found.view);
+    }
+    pthread_mutex_unlock(lock);
+    return status;
+}
+
 static enum cairn_status evict(struct trim *trim, uint64_t *evicted,
                                struct cairn_error *error) {
-    struct cairn_cache *cache = trim->cache;
-    struct found_result found;
     for (size_t i = 0; i < trim->count; i++) {
-        const struct hashpath *hashpath = &trim->victims[i].hashpath;
-        enum cairn_status status =
-            keep_find(cache, trim->context, hashpath, &found, error);
+        enum cairn_status status = evict_one(trim, &trim->victims[i], error);
         if (status == CAIRN_NOT_FOUND)
             continue;
         if (status)
             return status;
-        status = keep_drop(cache, trim->context, hashpath, &found, false, error);
-        cairn_view_release(&found.view);
-        if (status && status != CAIRN_NOT_FOUND)
-            return status;
-        trim->used -= trim->victims[i].bytes;
-        cache_count(&cache->counters.evicted);
+        cache_count(&trim->cache->counters.evicted);
         ++*evicted;
     }
     return CAIRN_OK;
+}
+
+/* What results take is added up anew for each round: others write meanwhile. */
+static enum cairn_status trim_round(struct trim *trim, uint64_t *evicted, bool *done,
+                                    struct cairn_error *error) {
+    trim->used = trim->chosen_bytes = 0;
+    trim->count = 0;
+    enum cairn_status status = visit_all(trim, add_up, error);
+    if (status)
+        return status;
+    atomic_store(&trim->cache->result_bytes, (int64_t)trim->used);
+    *done = trim->used <= trim->budget;
+    if (*done)
+        return CAIRN_OK;
+    status = visit_all(trim, weigh, error);
+    *done = trim->count == 0; /* the policy keeps all that is left */
+    return status ? status : evict(trim, evicted, error);
 }
 
 enum cairn_status cairn_cache_trim(struct cairn_cache *cache,
@@ -182,23 +205,17 @@ enum cairn_status cairn_cache_trim(struct cairn_cache *cache,
                                    uint64_t budget_bytes, uint64_t *evicted,
                                    struct cairn_error *error) {
     struct trim trim = {.cache = cache, .context = context, .budget = budget_bytes};
+    enum cairn_status status = CAIRN_OK;
+    bool done = false;
     *evicted = 0;
     trim.victims = malloc(VICTIMS * sizeof *trim.victims);
     if (!trim.victims)
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory to choose what to evict");
-    enum cairn_status status = visit_all(&trim, add_up, error);
-    for (int walk = 0; !status && trim.used > budget_bytes && walk < WALKS; walk++) {
-        trim.count = 0;
-        trim.chosen_bytes = 0;
-        status = visit_all(&trim, weigh, error);
-        if (!status && trim.count == 0)
-            break; /* the policy keeps all that is left */
-        if (!status)
-            status = evict(&trim, evicted, error);
-    }
+    pthread_mutex_lock(&cache->trim_lock);
+    for (int round = 0; !status && !done && round < ROUNDS; round++)
+        status = trim_round(&trim, evicted, &done, error);
+    pthread_mutex_unlock(&cache->trim_lock);
     free(trim.victims);
-    if (!status)
-        atomic_store(&cache->result_bytes, (int64_t)trim.used);
     return status;
 }
 
@@ -218,15 +235,15 @@ static int64_t latest(void *clock) {
 static enum cairn_status run(struct queue_job *job, struct cairn_error *error) {
     struct cairn_cache *cache = ((struct trim_job *)job)->cache;
     const struct cairn_context context = {.now_ms = latest, .clock = &cache->latest_ms};
-    struct cairn_sweep_result swept;
+    struct cairn_sweep_result swept = {.removed = 1};
     uint64_t evicted, budget = cache->options.budget_bytes;
     atomic_store(&cache->trimming, false);
     /* A little more than needed, so that not every write trims. */
     enum cairn_status status =
         cairn_cache_trim(cache, &context, budget - budget / 16, &evicted, error);
-    if (status || !evicted)
-        return status;
-    status = cairn_cache_sweep(cache, &context, &swept, error);
+    /* Messages first, then what only they referred to. */
+    for (int sweep = 0; sweep < 2 && !status && evicted && swept.removed; sweep++)
+        status = cairn_cache_sweep(cache, &context, &swept, error);
     return status == CAIRN_CONFLICT ? CAIRN_OK : status; /* somebody sweeps already */
 }
 
@@ -234,12 +251,26 @@ static void release(struct queue_job *job) {
     free(job);
 }
 
+/* Whoever writes faster than is evicted behind has to do it. */
+static void trim_at_once(struct cairn_cache *cache) {
+    const struct cairn_context context = {.now_ms = latest, .clock = &cache->latest_ms};
+    uint64_t evicted, budget = cache->options.budget_bytes;
+    struct cairn_error error;
+    enum cairn_status status =
+        cairn_cache_trim(cache, &context, budget - budget / 16, &evicted, &error);
+    if (status)
+        queue_note_loss(&cache->queue, status, &error);
+}
+
 void cache_consider_trim(struct cairn_cache *cache, int64_t now_ms) {
     uint64_t budget = cache->options.budget_bytes;
-    atomic_store(&cache->latest_ms, now_ms);
     int64_t used = atomic_load(&cache->result_bytes);
-    if (!budget || (used >= 0 && (uint64_t)used <= budget) ||
-        atomic_exchange(&cache->trimming, true))
+    atomic_store_explicit(&cache->latest_ms, now_ms, memory_order_relaxed);
+    if (!budget || (used >= 0 && (uint64_t)used <= budget))
+        return;
+    if (used >= 0 && (uint64_t)used > budget + budget / 8)
+        trim_at_once(cache);
+    if (atomic_exchange(&cache->trimming, true))
         return;
     struct trim_job *job = malloc(sizeof *job);
     if (!job) {

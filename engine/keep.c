@@ -1,6 +1,8 @@
 /* keep.c -- the records of results. */
 #include "keep.h"
 
+#include "places.h"
+
 #include <stdlib.h>
 
 static enum cairn_status no_memory(struct cairn_error *error) {
@@ -33,9 +35,11 @@ enum cairn_status keep_find(struct cairn_cache *cache,
                             const struct hashpath *hashpath, struct found_result *out,
                             struct cairn_error *error) {
     struct cairn_path record;
+    struct cairn_context checked;
     hashpath_record(hashpath, &record);
-    enum cairn_status status = cairn_chain_read(cache->chain, context, record.text,
-                                                &out->view, &out->member, error);
+    enum cairn_status status =
+        cairn_chain_read(cache->chain, cache_checked(cache, context, &checked),
+                         record.text, &out->view, &out->member, error);
     if (status)
         return status;
     status = result_decode(out->view.entry.payload, &out->result, error);
@@ -50,13 +54,17 @@ static int64_t after(int64_t now_ms, int64_t ms) {
     return ms >= CAIRN_FOREVER - now_ms ? CAIRN_FOREVER : now_ms + ms;
 }
 
-static enum cairn_status add_value(struct batch *batch, const struct cairn_value *value,
+static enum cairn_status add_value(struct batch *batch,
+                                   const struct cairn_context *context,
+                                   const struct cairn_value *value,
                                    struct cairn_slice *target,
                                    struct cairn_error *error) {
     struct cairn_id place, goes_by;
     if (value->type == CAIRN_VALUE_BYTES)
         return batch_add_part(batch, value->as.bytes, target, error);
-    enum cairn_status status = batch_add_message(batch, value, &place, error);
+    enum cairn_status status = places_check(batch->cache, context, value, error);
+    if (!status)
+        status = batch_add_message(batch, value, &place, error);
     if (!status)
         status = batch_add_ids(batch, value, &place, &goes_by, error);
     if (!status && !cairn_arena_copy(&batch->arena, cairn_id_slice(&place), target))
@@ -93,37 +101,48 @@ static enum cairn_status add_link(struct batch *batch, const struct hashpath *ha
     return batch_add(batch, link, error);
 }
 
-/* ~tags/<tag>/<hash of the hashpath>, whose value is the hashpath. */
-static enum cairn_status add_tag(struct batch *batch, const struct hashpath *hashpath,
-                                 struct cairn_slice tag, struct cairn_error *error) {
+/* ~tags/<tag>/<hash of the hashpath> */
+static enum cairn_status tag_path(const struct hashpath *hashpath,
+                                  struct cairn_slice tag, struct cairn_arena *arena,
+                                  struct cairn_slice *out, struct cairn_error *error) {
     struct cairn_id hash;
     struct cairn_slice name;
-    struct cairn_path text, group = {0}, path;
-    struct cairn_operation write = {.kind = CAIRN_WRITE};
+    struct cairn_path text, group, path;
     hashpath_text(hashpath, &text);
     enum cairn_status status = cairn_id_of_bytes(text.text, &hash, error);
-    if (status)
-        return status;
-    if (!name_escape(tag, &batch->arena, &name) ||
-        !cairn_arena_copy(&batch->arena, text.text, &write.value))
-        return no_memory(error);
-    status = cairn_path_join(cairn_slice_of("~tags"), name, &group, error);
+    if (!status && !name_escape(tag, arena, &name))
+        status = no_memory(error);
+    if (!status)
+        status = cairn_path_join(cairn_slice_of("~tags"), name, &group, error);
     if (!status)
         status = cairn_path_join(group.text, cairn_id_slice(&hash), &path, error);
-    if (status)
-        return status;
-    if (!cairn_arena_copy(&batch->arena, path.text, &write.path))
-        return no_memory(error);
-    return batch_add(batch, write, error);
+    if (!status && !cairn_arena_copy(arena, path.text, out))
+        status = no_memory(error);
+    return status;
+}
+
+/* An entry whose value is the hashpath. */
+static enum cairn_status add_tag(struct batch *batch, const struct hashpath *hashpath,
+                                 struct cairn_slice tag, int64_t expires_ms,
+                                 struct cairn_error *error) {
+    struct cairn_path text;
+    struct cairn_operation write = {.kind = CAIRN_WRITE, .expires_ms = expires_ms};
+    hashpath_text(hashpath, &text);
+    enum cairn_status status =
+        tag_path(hashpath, tag, &batch->arena, &write.path, error);
+    if (!status && !cairn_arena_copy(&batch->arena, text.text, &write.value))
+        status = no_memory(error);
+    return status ? status : batch_add(batch, write, error);
 }
 
 static enum cairn_status add_tags(struct batch *batch, const struct hashpath *hashpath,
-                                  struct cairn_slice tags, struct cairn_error *error) {
+                                  const struct result *result,
+                                  struct cairn_error *error) {
     struct cairn_slice tag;
     size_t at = 0;
     enum cairn_status status = CAIRN_OK;
-    while (!status && result_next_tag(tags, &at, &tag))
-        status = add_tag(batch, hashpath, tag, error);
+    while (!status && result_next_tag(result->tags, &at, &tag))
+        status = add_tag(batch, hashpath, tag, result_expiry_ms(&result->kept), error);
     return status;
 }
 
@@ -174,12 +193,12 @@ static enum cairn_status fill(struct batch *batch, const struct cairn_context *c
     if (result->kept.fresh_until_ms == CAIRN_FOREVER)
         status = is_free(batch->cache, context, hashpath, &result->linked, error);
     if (!status)
-        status = add_value(batch, value, &result->target, error);
+        status = add_value(batch, context, value, &result->target, error);
     if (!status)
         status = add_record(batch, hashpath, result, error);
     if (!status && result->linked)
         status = add_link(batch, hashpath, result->target, error);
-    return status ? status : add_tags(batch, hashpath, result->tags, error);
+    return status ? status : add_tags(batch, hashpath, result, error);
 }
 
 static enum cairn_status drop_link(struct cairn_cache *cache,
@@ -193,42 +212,117 @@ static enum cairn_status drop_link(struct cairn_cache *cache,
     return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
 }
 
-/* What is there from before: its link leads to it, and it is no longer counted. */
+/* A group of records or tags that has none any more. */
+static enum cairn_status drop_empty(struct cairn_cache *cache,
+                                    const struct cairn_context *context,
+                                    struct cairn_slice group,
+                                    struct cairn_error *error) {
+    enum cairn_status status =
+        cairn_chain_delete(cache->chain, context, group, false, error);
+    return status == CAIRN_NOT_FOUND || status == CAIRN_IS_GROUP ? CAIRN_OK : status;
+}
+
+static bool has_tag(struct cairn_slice tags, struct cairn_slice tag) {
+    struct cairn_slice other;
+    for (size_t at = 0; result_next_tag(tags, &at, &other);)
+        if (cairn_slice_equal(other, tag))
+            return true;
+    return false;
+}
+
+/* Its entries under tags that are not among `kept`. */
+static enum cairn_status drop_tags(struct cairn_cache *cache,
+                                   const struct cairn_context *context,
+                                   const struct hashpath *hashpath,
+                                   struct cairn_slice tags, struct cairn_slice kept,
+                                   struct cairn_error *error) {
+    struct cairn_arena arena;
+    struct cairn_slice tag, path;
+    enum cairn_status status = CAIRN_OK;
+    cairn_arena_init(&arena);
+    for (size_t at = 0; !status && result_next_tag(tags, &at, &tag);) {
+        if (has_tag(kept, tag))
+            continue;
+        status = tag_path(hashpath, tag, &arena, &path, error);
+        if (!status)
+            status = cairn_chain_delete(cache->chain, context, path, false, error);
+        if (!status || status == CAIRN_NOT_FOUND)
+            status = drop_empty(cache, context, cairn_path_parent(path), error);
+    }
+    cairn_arena_free(&arena);
+    return status;
+}
+
+/* What is there from before: its link leads to it, its tags list it. `*bytes`: what it
+ * took. */
 static enum cairn_status replace_old(struct cairn_cache *cache,
                                      const struct cairn_context *context,
                                      const struct hashpath *hashpath,
-                                     const struct result *fresh,
+                                     const struct result *fresh, uint64_t *bytes,
                                      struct cairn_error *error) {
     struct found_result old;
+    *bytes = 0;
     enum cairn_status status = keep_find(cache, context, hashpath, &old, error);
     if (status == CAIRN_NOT_FOUND || status == CAIRN_CORRUPT)
         return CAIRN_OK;
     if (status)
         return status;
+    *bytes = old.result.kept.size_bytes;
     bool goes =
         old.result.linked &&
         (!fresh->linked || !cairn_slice_equal(old.result.target, fresh->target));
-    if (atomic_load(&cache->result_bytes) >= 0)
-        atomic_fetch_sub(&cache->result_bytes, (int64_t)old.result.kept.size_bytes);
+    status = goes ? drop_link(cache, context, hashpath, error) : CAIRN_OK;
+    if (!status)
+        status =
+            drop_tags(cache, context, hashpath, old.result.tags, fresh->tags, error);
     cairn_view_release(&old.view);
-    return goes ? drop_link(cache, context, hashpath, error) : CAIRN_OK;
+    return status;
+}
+
+static void account(struct cairn_cache *cache, uint64_t more, uint64_t less) {
+    if (atomic_load(&cache->result_bytes) >= 0)
+        atomic_fetch_add(&cache->result_bytes, (int64_t)more - (int64_t)less);
 }
 
 static enum cairn_status apply(struct batch *batch, const struct cairn_context *context,
-                               const struct hashpath *hashpath,
-                               const struct result *result, unsigned flags,
-                               struct cairn_error *error) {
-    struct cairn_cache *cache = batch->cache;
-    enum cairn_status status = replace_old(cache, context, hashpath, result, error);
+                               unsigned flags, struct cairn_error *error) {
+    struct batch marks;
+    batch_init(&marks, batch->cache);
+    enum cairn_status status = places_look(batch, context, &marks, error);
     if (!status)
         status = batch_apply(batch, context, flags, error);
-    if (status)
-        return status;
-    cache_count(&cache->counters.stored);
-    if (atomic_load(&cache->result_bytes) >= 0)
-        atomic_fetch_add(&cache->result_bytes, (int64_t)result->kept.size_bytes);
-    cache_consider_trim(cache, cairn_context_now(context));
-    return CAIRN_OK;
+    if (!status && marks.count)
+        status = batch_apply(&marks, context, 0, error);
+    batch_free(&marks);
+    return status;
+}
+
+/* With the hashpath locked. */
+static enum cairn_status
+write_result(struct batch *batch, const struct cairn_context *context,
+             const struct hashpath *hashpath, const struct cairn_value *value,
+             const struct cairn_cache_decision *decision, int64_t cost_ms,
+             struct result *result, struct cairn_error *error) {
+    struct cairn_cache *cache = batch->cache;
+    uint64_t old_bytes;
+    enum cairn_status status =
+        fill(batch, context, hashpath, value, decision, cost_ms, result, error);
+    if (!status)
+        status = replace_old(cache, context, hashpath, result, &old_bytes, error);
+    if (!status)
+        status = apply(batch, context, decision->sync ? CAIRN_STORE_SYNC : 0, error);
+    if (!status)
+        account(cache, result->kept.size_bytes, old_bytes);
+    return status;
+}
+
+pthread_mutex_t *keep_lock(struct cairn_cache *cache, const struct hashpath *hashpath) {
+    struct cairn_path text;
+    hashpath_text(hashpath, &text);
+    pthread_mutex_t *lock =
+        &cache->result_locks[cache_hash(cache, text.text) % RESULT_LOCKS];
+    pthread_mutex_lock(lock);
+    return lock;
 }
 
 enum cairn_status
@@ -239,28 +333,32 @@ keep_result(struct cairn_cache *cache, const struct cairn_context *context,
     struct batch batch;
     struct result result;
     batch_init(&batch, cache);
-    enum cairn_status status =
-        fill(&batch, context, hashpath, value, decision, cost_ms, &result, error);
-    if (!status)
-        status = apply(&batch, context, hashpath, &result,
-                       decision->sync ? CAIRN_STORE_SYNC : 0, error);
+    pthread_mutex_t *lock = keep_lock(cache, hashpath);
+    enum cairn_status status = write_result(&batch, context, hashpath, value, decision,
+                                            cost_ms, &result, error);
+    pthread_mutex_unlock(lock);
     if (!status && target)
         status =
             cairn_path_join(result.target, (struct cairn_slice){"", 0}, target, error);
     batch_free(&batch);
-    return status;
+    if (status)
+        return status;
+    cache_count(&cache->counters.stored);
+    cache_consider_trim(cache, cairn_context_now(context));
+    return CAIRN_OK;
 }
 
 /* -- Later ------------------------------------------------------------------------- */
 
 struct later {
     struct queue_job job;
-    struct batch batch;
+    struct cairn_cache *cache;
     struct hashpath hashpath;
-    struct cairn_cache_decision decision; /* the result's tags point into it */
-    struct result result;
-    int64_t now_ms;
-    unsigned flags;
+    struct cairn_value value;
+    struct cairn_cache_decision decision;
+    int64_t cost_ms, now_ms;
+    unsigned scopes;
+    struct cairn_arena arena;
 };
 
 static int64_t then(void *clock) {
@@ -270,14 +368,15 @@ static int64_t then(void *clock) {
 /* At the time at which it was computed, whenever it is written. */
 static enum cairn_status run_later(struct queue_job *job, struct cairn_error *error) {
     struct later *later = (struct later *)job;
-    const struct cairn_context context = {.now_ms = then, .clock = &later->now_ms};
-    return apply(&later->batch, &context, &later->hashpath, &later->result,
-                 later->flags, error);
+    const struct cairn_context context = {
+        .now_ms = then, .clock = &later->now_ms, .scopes = later->scopes};
+    return keep_result(later->cache, &context, &later->hashpath, &later->value,
+                       &later->decision, later->cost_ms, NULL, error);
 }
 
 static void release_later(struct queue_job *job) {
     struct later *later = (struct later *)job;
-    batch_free(&later->batch);
+    cairn_arena_free(&later->arena);
     free(later);
 }
 
@@ -288,24 +387,22 @@ enum cairn_status keep_result_later(struct cairn_cache *cache,
                                     const struct cairn_cache_decision *decision,
                                     int64_t cost_ms, struct cairn_error *error) {
     struct later *later = malloc(sizeof *later);
-    struct cairn_value copy;
     if (!later)
         return no_memory(error);
     later->job = (struct queue_job){.run = run_later, .release = release_later};
+    later->cache = cache;
     later->hashpath = *hashpath;
     later->decision = *decision;
+    later->cost_ms = cost_ms;
     later->now_ms = cairn_context_now(context);
-    later->flags = decision->sync ? CAIRN_STORE_SYNC : 0;
-    batch_init(&later->batch, cache);
-    enum cairn_status status = value_copy(value, &later->batch.arena, &copy, error);
-    if (!status)
-        status = fill(&later->batch, context, &later->hashpath, &copy, &later->decision,
-                      cost_ms, &later->result, error);
+    later->scopes = context ? context->scopes : 0;
+    cairn_arena_init(&later->arena);
+    enum cairn_status status = value_copy(value, &later->arena, &later->value, error);
     if (status) {
         release_later(&later->job);
         return status;
     }
-    later->job.bytes = sizeof *later + later->batch.bytes;
+    later->job.bytes = sizeof *later + value_size(value);
     queue_give(&cache->queue, &later->job);
     return CAIRN_OK;
 }
@@ -336,16 +433,22 @@ enum cairn_status keep_drop(struct cairn_cache *cache,
                             const struct hashpath *hashpath,
                             const struct found_result *found, bool soft,
                             struct cairn_error *error) {
+    const struct result *result = &found->result;
     struct cairn_path record;
-    enum cairn_status status =
-        found->result.linked ? drop_link(cache, context, hashpath, error) : CAIRN_OK;
+    enum cairn_status status = CAIRN_OK;
+    if (result->linked)
+        status = drop_link(cache, context, hashpath, error);
     if (status)
         return status;
     if (soft)
         return make_stale(cache, context, hashpath, found, error);
     hashpath_record(hashpath, &record);
     status = cairn_chain_delete(cache->chain, context, record.text, false, error);
-    if (!status && atomic_load(&cache->result_bytes) >= 0)
-        atomic_fetch_sub(&cache->result_bytes, (int64_t)found->result.kept.size_bytes);
-    return status;
+    if (status)
+        return status;
+    account(cache, 0, result->kept.size_bytes);
+    status = drop_empty(cache, context, cairn_path_parent(record.text), error);
+    return status ? status
+                  : drop_tags(cache, context, hashpath, result->tags,
+                              (struct cairn_slice){"", 0}, error);
 }

@@ -35,7 +35,11 @@ enum cairn_status keep_result_later(struct cairn_cache *cache,
                                     const struct cairn_cache_decision *decision,
                                     int64_t cost_ms, struct cairn_error *error);
 
-/* Takes a result away, or makes it stale from `now` on. */
+/* Locks what is kept at the hashpath against others who change it; to be unlocked. */
+pthread_mutex_t *keep_lock(struct cairn_cache *cache, const struct hashpath *hashpath);
+
+/* Takes a result away, or makes it stale from now on. With the hashpath locked since
+ * before it was found. */
 enum cairn_status keep_drop(struct cairn_cache *cache,
                             const struct cairn_context *context,
                             const struct hashpath *hashpath,

@@ -57,6 +57,15 @@ static enum cairn_status next_inlined(struct cairn_list *list,
     return CAIRN_OK;
 }
 
+/* Its scope was looked at when the list was opened. */
+static enum cairn_status read_again(struct cairn_list *list, struct cairn_slice path,
+                                    struct cairn_error *error) {
+    struct cairn_context context =
+        list->context ? *list->context : (struct cairn_context){0};
+    context.scopes = 0;
+    return cairn_store_read(&list->store, &context, path, &list->value, error);
+}
+
 /* The value of a raw child. If its chunks vanish it was replaced since: then the
  * present one is meant. */
 static enum cairn_status load(struct cairn_list *list, const struct cairn_entry *entry,
@@ -69,8 +78,7 @@ static enum cairn_status load(struct cairn_list *list, const struct cairn_entry 
         status = value_load(list->store.core, list->context, list->store.snapshot,
                             path.text, &list->value, error);
     if (status == CAIRN_CONFLICT)
-        status = cairn_store_read(&list->store, list->context, path.text, &list->value,
-                                  error);
+        status = read_again(list, path.text, error);
     if (!status)
         out->value = list->value.entry.payload;
     return status;
@@ -206,7 +214,7 @@ enum cairn_status cairn_list_open(struct cairn_store *store,
         cairn_list_close(list);
     else
         *out = list;
-    return core_leave(store->core, context, "list", normal.text, status);
+    return core_leave(store->core, context, "list", normal.text, status, error);
 }
 
 void list_hand_over(struct cairn_list *list, const struct cairn_context *context) {

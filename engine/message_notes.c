@@ -42,6 +42,17 @@ bool key_normalize(struct cairn_slice key, struct cairn_arena *arena,
     return true;
 }
 
+size_t item_place(struct cairn_slice key, size_t count) {
+    size_t place = 0;
+    for (size_t i = 0; i < key.size && place <= count; i++) {
+        unsigned next = (unsigned)(key.data[i] - '0');
+        if (next > 9 || (i == 0 && next == 0))
+            return 0;
+        place = place * 10 + next;
+    }
+    return place <= count ? place : 0;
+}
+
 /* -- Writing ---------------------------------------------------------------------- */
 
 static bool stays_in_key(unsigned char c) {
@@ -117,7 +128,7 @@ static int compare_notes(const void *a, const void *b) {
 }
 
 /* In order, each key once; false if two notes of one key differ. */
-static bool sort_notes(struct note *notes, size_t *count) {
+static bool sort_notes(struct note *notes, size_t *count, struct cairn_slice *twice) {
     size_t kept = 0;
     bool sorted = true;
     for (size_t i = 1; i < *count && sorted; i++)
@@ -128,8 +139,10 @@ static bool sort_notes(struct note *notes, size_t *count) {
     for (size_t i = 0; i < *count; i++) {
         if (kept == 0 || compare_notes(&notes[kept - 1], &notes[i]) != 0)
             notes[kept++] = notes[i];
-        else if (notes[kept - 1].type != notes[i].type)
+        else if (notes[kept - 1].type != notes[i].type) {
+            *twice = notes[i].key;
             return false;
+        }
     }
     *count = kept;
     return true;
@@ -155,9 +168,11 @@ enum cairn_status notes_parse(struct cairn_slice text, struct cairn_arena *arena
     }
     if (status == CAIRN_NO_MEMORY)
         return no_memory(error);
-    if (status || rest.size || !sort_notes(notes, &found))
+    if (status || rest.size)
         return cairn_fail_at(error, CAIRN_CORRUPT,
                              "ao-types that are no dictionary of types", text);
+    if (!sort_notes(notes, &found, &rest))
+        return cairn_fail_at(error, CAIRN_CORRUPT, "ao-types says two things of", rest);
     *out = notes;
     *count = found;
     return CAIRN_OK;

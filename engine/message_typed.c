@@ -37,18 +37,6 @@ static enum cairn_status read_notes(struct typing *t, const struct cairn_value *
     return notes_parse(text->as.bytes, t->arena, notes, count, t->error);
 }
 
-/* The place of an item from its key; 0 if that is none. */
-static size_t item_place(struct cairn_slice key, size_t count) {
-    size_t place = 0;
-    for (size_t i = 0; i < key.size; i++) {
-        unsigned next = (unsigned)(key.data[i] - '0');
-        if (next > 9 || (i == 0 && next == 0) || place > count)
-            return 0;
-        place = place * 10 + next;
-    }
-    return place <= count ? place : 0;
-}
-
 /* A map with the keys 1, 2, ... as the list of its values. */
 static enum cairn_status type_items(struct typing *t, struct cairn_slice key,
                                     const struct cairn_value *stored,
@@ -90,15 +78,12 @@ static enum cairn_status type_value(struct typing *t, const struct cairn_pair *f
     return CAIRN_OK;
 }
 
-static struct cairn_value empty_value(enum note_type note) {
-    enum cairn_value_type type = note == NOTE_EMPTY_BINARY ? CAIRN_VALUE_BYTES
-                                 : note == NOTE_EMPTY_LIST ? CAIRN_VALUE_LIST
-                                                           : CAIRN_VALUE_MESSAGE;
-    return (struct cairn_value){.type = type};
+static bool is_kept(struct cairn_slice key) {
+    return !key_is_left_out(key) && !cairn_slice_equal(key, cairn_slice_of("ao-types"));
 }
 
 /* Fields and notes side by side, both in order. A note of a value that is not there
- * says nothing, unless it is of an empty one. */
+ * says nothing, unless it is of an empty one that a message can have. */
 static enum cairn_status type_fields(struct typing *t, const struct cairn_value *stored,
                                      const struct note *notes, size_t note_count,
                                      struct cairn_value *out) {
@@ -113,8 +98,8 @@ static enum cairn_status type_fields(struct typing *t, const struct cairn_value 
         struct cairn_pair *next = &out->as.fields[out->count];
         if (order > 0) {
             next->key = notes[note].key;
-            next->value = empty_value(notes[note].type);
-            out->count += notes[note].type >= NOTE_EMPTY_BINARY;
+            next->value = note_empty_value(notes[note].type);
+            out->count += notes[note].type >= NOTE_EMPTY_BINARY && is_kept(next->key);
         } else if (!cairn_slice_equal(field->key, cairn_slice_of("ao-types"))) {
             next->key = field->key;
             status = type_value(t, field, order == 0 ? notes[note].type : NOTE_NONE,

@@ -34,6 +34,13 @@ enum note_type note_named(struct cairn_slice name) {
     return NOTE_NONE;
 }
 
+struct cairn_value note_empty_value(enum note_type note) {
+    enum cairn_value_type type = note == NOTE_EMPTY_BINARY ? CAIRN_VALUE_BYTES
+                                 : note == NOTE_EMPTY_LIST ? CAIRN_VALUE_LIST
+                                                           : CAIRN_VALUE_MESSAGE;
+    return (struct cairn_value){.type = type};
+}
+
 static enum cairn_status no_memory(struct cairn_error *error) {
     return cairn_fail(error, CAIRN_NO_MEMORY, "message: no memory");
 }

@@ -51,7 +51,9 @@ void hash_set_free(struct hash_set *set) {
 }
 
 void parts_init(struct parts *parts) {
-    *parts = (struct parts){0};
+    parts->overflow = false;
+    atomic_init(&parts->sweeping, false);
+    parts->noted = (struct hash_set){0};
     pthread_rwlock_init(&parts->gate, NULL);
     pthread_mutex_init(&parts->lock, NULL);
 }
@@ -72,7 +74,7 @@ void parts_leave(struct parts *parts) {
 
 void parts_note(struct parts *parts, struct cairn_slice hash) {
     unsigned char bytes[CAIRN_HASH_SIZE];
-    if (!cairn_id_decode(hash, bytes))
+    if (!parts_are_swept(parts) || !cairn_id_decode(hash, bytes))
         return;
     pthread_mutex_lock(&parts->lock);
     if (parts->sweeping && !hash_set_add(&parts->noted, bytes))

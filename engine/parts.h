@@ -1,4 +1,4 @@
-/* parts.h -- values that may only be removed when nobody refers to them.
+/* parts.h -- values and messages that may only be removed when nobody refers to them.
  *
  * A value at data/<hash> that was written as part of something carries metadata that
  * say so. While a sweep looks for references, everybody who writes one notes it here,
@@ -9,6 +9,7 @@
 #define CAIRN_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "cairn/id.h"
 
@@ -26,7 +27,8 @@ void hash_set_free(struct hash_set *set);
 struct parts {
     pthread_rwlock_t gate; /* shared: writing something that refers to values */
     pthread_mutex_t lock;  /* of what follows */
-    bool sweeping, overflow;
+    bool overflow;
+    atomic_bool sweeping; /* changes with the gate held alone only, or at the end */
     struct hash_set noted;
 };
 
@@ -37,6 +39,11 @@ void parts_destroy(struct parts *parts);
 void parts_enter(struct parts *parts);
 void parts_note(struct parts *parts, struct cairn_slice hash);
 void parts_leave(struct parts *parts);
+
+/* Between enter and leave: whether anything has to be noted. */
+static inline bool parts_are_swept(const struct parts *parts) {
+    return atomic_load_explicit(&parts->sweeping, memory_order_relaxed);
+}
 
 /* From begin to end everything that is referred to is noted. One sweep at a time:
  * false if there is one already. */

@@ -24,8 +24,10 @@ static enum cairn_status purge_corrupt(struct purge *purge,
     return CAIRN_OK;
 }
 
-static enum cairn_status purge_one(struct purge *purge, const struct hashpath *hashpath,
-                                   struct cairn_slice tag, struct cairn_error *error) {
+static enum cairn_status purge_locked(struct purge *purge,
+                                      const struct hashpath *hashpath,
+                                      struct cairn_slice tag,
+                                      struct cairn_error *error) {
     struct found_result found;
     struct cairn_slice own;
     size_t at = 0;
@@ -51,13 +53,65 @@ static enum cairn_status purge_one(struct purge *purge, const struct hashpath *h
     return status;
 }
 
+static enum cairn_status purge_one(struct purge *purge, const struct hashpath *hashpath,
+                                   struct cairn_slice tag, struct cairn_error *error) {
+    pthread_mutex_t *lock = keep_lock(purge->cache, hashpath);
+    enum cairn_status status = purge_locked(purge, hashpath, tag, error);
+    pthread_mutex_unlock(lock);
+    return status;
+}
+
+/* A link at the hashpath without a record, as HyperBEAM makes it: a result, unless the
+ * message has a key there. */
+static enum cairn_status purge_link(struct purge *purge,
+                                    const struct hashpath *hashpath,
+                                    struct cairn_error *error) {
+    struct cairn_cache *cache = purge->cache;
+    struct cairn_path path;
+    struct cairn_view view;
+    struct cairn_reading base;
+    struct cairn_arena arena;
+    struct cairn_slice key;
+    hashpath_text(hashpath, &path);
+    enum cairn_status status =
+        cairn_chain_stat(cache->chain, purge->context, path.text, &view, NULL, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    bool is_link = view.entry.kind == CAIRN_LINK;
+    cairn_view_release(&view);
+    if (!is_link)
+        return CAIRN_OK;
+    status = cairn_cache_read(cache, purge->context, cairn_id_slice(&hashpath->base),
+                              CAIRN_READ_STORED, &base, error);
+    if (status && status != CAIRN_NOT_FOUND)
+        return status;
+    bool own = false;
+    cairn_arena_init(&arena);
+    if (!status) {
+        own = !name_unescape(hashpath_request(hashpath), &arena, &key) ||
+              cairn_message_find(&base.value, key);
+        cairn_reading_release(&base);
+    }
+    cairn_arena_free(&arena);
+    if (own)
+        return CAIRN_OK;
+    status = cairn_chain_delete(cache->chain, purge->context, path.text, false, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    purge->count++;
+    cache_count(&cache->counters.purged);
+    return CAIRN_OK;
+}
+
 static enum cairn_status purge_path(struct purge *purge, struct cairn_slice text,
                                     struct cairn_error *error) {
     struct hashpath hashpath;
     enum cairn_status status =
         hashpath_parse(purge->cache->options.hashpath, text, &hashpath, error);
-    return status ? status
-                  : purge_one(purge, &hashpath, (struct cairn_slice){"", 0}, error);
+    if (!status)
+        status = purge_one(purge, &hashpath, (struct cairn_slice){"", 0}, error);
+    return status || purge->count || purge->soft ? status
+                                                 : purge_link(purge, &hashpath, error);
 }
 
 static bool starts_with(struct cairn_slice text, struct cairn_slice prefix) {

@@ -94,7 +94,7 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
     if (normal.text.size == 0)
         return cairn_fail(error, CAIRN_NOT_FOUND, "the root is a group: no value");
     status = get(&value, normal.text, out, NULL, error);
-    return core_leave(store->core, context, "read", normal.text, status);
+    return core_leave(store->core, context, "read", normal.text, status, error);
 }
 
 enum cairn_status cairn_store_get(struct cairn_store *store,
@@ -110,7 +110,7 @@ enum cairn_status cairn_store_get(struct cairn_store *store,
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
     status = get(&anything, normal.text, out, led, error);
-    return core_leave(store->core, context, "get", normal.text, status);
+    return core_leave(store->core, context, "get", normal.text, status, error);
 }
 
 /* What type, resolve and stat have in common. `found->view` is to be released whatever
@@ -142,7 +142,7 @@ enum cairn_status cairn_store_type(struct cairn_store *store,
     if (!status)
         *out = found.view.entry.kind;
     cairn_view_release(&found.view);
-    return core_leave(store->core, context, "type", normal.text, status);
+    return core_leave(store->core, context, "type", normal.text, status, error);
 }
 
 enum cairn_status cairn_store_resolve(struct cairn_store *store,
@@ -157,7 +157,7 @@ enum cairn_status cairn_store_resolve(struct cairn_store *store,
     if (!status || status == CAIRN_NOT_FOUND) /* then: where it would be */
         status =
             cairn_path_join(found.path.text, (struct cairn_slice){"", 0}, out, error);
-    return core_leave(store->core, context, "resolve", normal.text, status);
+    return core_leave(store->core, context, "resolve", normal.text, status, error);
 }
 
 enum cairn_status cairn_store_stat(struct cairn_store *store,
@@ -178,7 +178,7 @@ enum cairn_status cairn_store_stat(struct cairn_store *store,
         if (out->entry.modified_ms == 0)
             out->entry.modified_ms = out->entry.created_ms;
     }
-    return core_leave(store->core, context, "stat", normal.text, status);
+    return core_leave(store->core, context, "stat", normal.text, status, error);
 }
 
 size_t cairn_store_stats(struct cairn_store *store, struct cairn_stat *out,

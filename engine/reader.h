@@ -19,8 +19,18 @@ struct reader {
     const struct cairn_context *context;
     struct cairn_reading *reading;
     size_t entries, bytes; /* taken so far */
+    bool verify;           /* everything, not only what comes from outside */
+    bool alone;            /* looks at nothing that is linked */
+    bool results;          /* also a result that no link at the path leads to */
     bool typed;            /* a map with ao-types was among them */
 };
+
+/* cairn_cache_read without results that only a record tells of, where `results` is
+ * false. */
+enum cairn_status reader_read(struct cairn_cache *cache,
+                              const struct cairn_context *context,
+                              struct cairn_slice path, unsigned flags, bool results,
+                              struct cairn_reading *out, struct cairn_error *error);
 
 /* Empties a reading for use. */
 void reading_init(struct cairn_reading *reading);

@@ -25,13 +25,18 @@ struct call {
     struct cairn_arena arena;
 };
 
+/* No store has it: 0 would be all of them. */
+enum { NO_SCOPE = 1 << 30 };
+
 /* -- Opening ----------------------------------------------------------------------- */
 
 static unsigned lookup_scopes(const struct cairn_cache *cache,
                               const struct cairn_context *context) {
     unsigned allowed = context ? context->scopes : 0;
-    return allowed ? allowed & cache->options.lookup_scopes
-                   : cache->options.lookup_scopes;
+    unsigned scopes = cache->options.lookup_scopes;
+    if (allowed)
+        scopes &= allowed;
+    return scopes ? scopes : NO_SCOPE;
 }
 
 /* The caller's directives, then the request's own. `*own` (may be NULL): it has some.
@@ -60,9 +65,9 @@ static enum cairn_status read_request_directives(struct call *call,
     _Atomic uint64_t *slot = &cache->silent[hash % SILENT_SLOTS];
     if (atomic_load_explicit(slot, memory_order_relaxed) == hash)
         return CAIRN_OK;
-    enum cairn_status status = party_load(cache, &call->lookup, request, NULL);
-    if (status) /* not to be had: then it says nothing now */
-        return CAIRN_OK;
+    enum cairn_status status = party_load(cache, call->context, request, error);
+    if (status) /* not there: it says nothing, and is not remembered to */
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
     bool own = false;
     status = add_request_directives(call, &own, error);
     if (!status && !own)
@@ -165,8 +170,8 @@ static enum cairn_status answer(struct call *call, const struct found_result *fo
 static enum cairn_status look_at_path(struct call *call, struct cairn_reading *out,
                                       struct cairn_error *error) {
     struct cairn_resolved *info = call->info;
-    enum cairn_status status = cairn_cache_read(call->cache, &call->lookup,
-                                                info->hashpath.text, 0, out, error);
+    enum cairn_status status = reader_read(call->cache, &call->lookup,
+                                           info->hashpath.text, 0, false, out, error);
     if (status)
         return status;
     info->outcome = CAIRN_OUTCOME_HIT;
@@ -297,6 +302,22 @@ static enum cairn_status check_result(const struct cairn_value *result,
                       "what was computed is neither bytes nor a message");
 }
 
+static enum cairn_status hold_line(struct call *call, struct cairn_directives *said,
+                                   struct cairn_error *error) {
+    return cairn_arena_copy(&call->arena, said->line, &said->line)
+               ? CAIRN_OK
+               : cairn_fail(error, CAIRN_NO_MEMORY, "no memory to compute");
+}
+
+/* Computing may change what the call was given: what is needed afterwards is copied. */
+static enum cairn_status hold_facts(struct call *call, struct cairn_error *error) {
+    struct cairn_value *asked = &call->request.stored;
+    enum cairn_status status = hold_line(call, &call->facts.node, error);
+    if (!status)
+        status = hold_line(call, &call->facts.request, error);
+    return status ? status : value_copy(asked, &call->arena, asked, error);
+}
+
 static enum cairn_status compute(struct call *call, cairn_compute function, void *arg,
                                  struct cairn_reading *out, struct cairn_error *error) {
     struct cairn_cache *cache = call->cache;
@@ -306,6 +327,8 @@ static enum cairn_status compute(struct call *call, cairn_compute function, void
     struct cairn_party base = party_of(&call->base);
     struct cairn_party request = party_of(&call->request);
     int64_t began = call->now_ms;
+    if ((status = hold_facts(call, error)))
+        return status;
     cache_count(&cache->counters.computed);
     reading_init(out);
     status = function(arg, &base, &request, out, error);

@@ -58,9 +58,11 @@ enum cairn_status cairn_store_read_at(struct cairn_store *store,
         status =
             read_piece(store, context, normal.text, offset, buffer, size, got, error);
         if (status != CAIRN_CONFLICT)
-            return core_leave(store->core, context, "read_at", normal.text, status);
+            return core_leave(store->core, context, "read_at", normal.text, status,
+                              error);
     }
-    return core_leave(store->core, context, "read_at", normal.text, CAIRN_CORRUPT);
+    return core_leave(store->core, context, "read_at", normal.text, CAIRN_CORRUPT,
+                      error);
 }
 
 struct cairn_writer {
@@ -119,7 +121,7 @@ enum cairn_status cairn_writer_commit(struct cairn_writer *writer,
     if (!status)
         status = plan_commit(core, context, &task, 1, flags, NULL, error);
     writer->committed = !status;
-    return core_leave(core, context, "write", operation->path, status);
+    return core_leave(core, context, "write", operation->path, status, error);
 }
 
 void cairn_writer_close(struct cairn_writer *writer) {

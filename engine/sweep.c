@@ -25,9 +25,11 @@ static enum cairn_status no_memory(struct cairn_error *error) {
 
 static enum cairn_status refer(struct sweep *sweep, struct cairn_slice target,
                                struct cairn_error *error) {
-    struct cairn_slice text;
+    struct cairn_slice text = target;
     unsigned char hash[CAIRN_HASH_SIZE];
-    if (!name_is_data(target, &text) || !cairn_id_decode(text, hash))
+    if (target.size != CAIRN_ID_SIZE && !name_is_data(target, &text))
+        return CAIRN_OK;
+    if (!cairn_id_decode(text, hash))
         return CAIRN_OK;
     return hash_set_add(&sweep->referred, hash) ? CAIRN_OK : no_memory(error);
 }
@@ -55,8 +57,11 @@ static enum cairn_status look_later(struct sweep *sweep, struct cairn_slice grou
     return CAIRN_OK;
 }
 
-static bool is_values(struct cairn_slice group, struct cairn_slice name) {
-    return group.size == 0 && cairn_slice_equal(name, cairn_slice_of("data"));
+/* Values refer to nothing, marks and tags do not count. */
+static bool is_passed_over(struct cairn_slice group, struct cairn_slice name) {
+    return group.size == 0 && (cairn_slice_equal(name, cairn_slice_of("data")) ||
+                               cairn_slice_equal(name, cairn_slice_of("~parts")) ||
+                               cairn_slice_equal(name, cairn_slice_of("~tags")));
 }
 
 static enum cairn_status look_at(struct sweep *sweep, struct cairn_slice group,
@@ -65,10 +70,15 @@ static enum cairn_status look_at(struct sweep *sweep, struct cairn_slice group,
     struct result result;
     if (item->kind == CAIRN_LINK)
         return refer(sweep, item->value, error);
-    if (item->kind == CAIRN_GROUP)
-        return is_values(group, item->name)
-                   ? CAIRN_OK
-                   : look_later(sweep, group, item->name, error);
+    if (item->kind == CAIRN_GROUP && is_passed_over(group, item->name))
+        return CAIRN_OK;
+    if (item->kind == CAIRN_GROUP) {
+        /* A base whose results are kept is asked for with them. */
+        enum cairn_status status = cairn_slice_equal(group, cairn_slice_of("~results"))
+                                       ? refer(sweep, item->name, error)
+                                       : CAIRN_OK;
+        return status ? status : look_later(sweep, group, item->name, error);
+    }
     if (cairn_path_within(group, cairn_slice_of("~results")) &&
         !result_decode(item->value, &result, NULL))
         return refer(sweep, result.target, error);
@@ -113,36 +123,31 @@ struct removal {
     struct cairn_error *error;
 };
 
+/* In this store alone: what another has, its own references are for. */
 static enum cairn_status remove_value(void *arg) {
     struct removal *removal = arg;
-    return cairn_chain_delete(removal->sweep->cache->chain, removal->sweep->context,
-                              removal->path, false, removal->error);
+    struct cairn_operation operation = {.kind = CAIRN_DELETE, .path = removal->path};
+    return cairn_store_apply(removal->sweep->store, removal->sweep->context, &operation,
+                             1, 0, NULL, removal->error);
 }
 
-static enum cairn_status consider(struct sweep *sweep, struct cairn_slice name,
-                                  struct cairn_error *error) {
-    unsigned char hash[CAIRN_HASH_SIZE];
-    struct cairn_path path;
-    struct cairn_view view;
+/* ~parts/<id>, and the message. */
+static enum cairn_status remove_message(void *arg) {
+    struct removal *removal = arg;
+    struct sweep *sweep = removal->sweep;
+    enum cairn_status status = cairn_store_delete_tree(
+        sweep->store, sweep->context, cairn_path_name(removal->path), removal->error);
+    return status && status != CAIRN_NOT_FOUND ? status : remove_value(arg);
+}
+
+static enum cairn_status remove_one(struct sweep *sweep, struct cairn_slice path,
+                                    const unsigned char hash[CAIRN_HASH_SIZE],
+                                    enum cairn_status (*remove)(void *arg),
+                                    uint64_t size, struct cairn_error *error) {
+    struct removal removal = {sweep, path, error};
+    bool removed = false;
     enum cairn_status status =
-        cairn_path_join(cairn_slice_of("data"), name, &path, error);
-    if (status)
-        return status;
-    bool refers = !cairn_id_decode(name, hash) || hash_set_has(&sweep->referred, hash);
-    if (!refers)
-        status =
-            cairn_store_stat(sweep->store, sweep->context, path.text, &view, error);
-    if (refers || status) {
-        sweep->result->kept += refers;
-        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
-    }
-    bool removed = false, part = view.entry.metadata.size > 0;
-    uint64_t size = view.entry.size;
-    cairn_view_release(&view);
-    struct removal removal = {sweep, path.text, error};
-    if (part)
-        status =
-            parts_remove(&sweep->cache->parts, hash, &removed, remove_value, &removal);
+        parts_remove(&sweep->cache->parts, hash, &removed, remove, &removal);
     if (status)
         return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
     sweep->result->kept += !removed;
@@ -151,20 +156,60 @@ static enum cairn_status consider(struct sweep *sweep, struct cairn_slice name,
     return CAIRN_OK;
 }
 
-static enum cairn_status remove_unreferred(struct sweep *sweep,
-                                           struct cairn_error *error) {
+static enum cairn_status consider_value(struct sweep *sweep, struct cairn_slice path,
+                                        const unsigned char hash[CAIRN_HASH_SIZE],
+                                        struct cairn_error *error) {
+    struct cairn_view view;
+    enum cairn_status status =
+        cairn_store_stat(sweep->store, sweep->context, path, &view, error);
+    if (status)
+        return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+    bool part = view.entry.metadata.size > 0;
+    uint64_t size = view.entry.size;
+    cairn_view_release(&view);
+    sweep->result->kept += !part;
+    return part ? remove_one(sweep, path, hash, remove_value, size, error) : CAIRN_OK;
+}
+
+static enum cairn_status consider_message(struct sweep *sweep, struct cairn_slice path,
+                                          const unsigned char hash[CAIRN_HASH_SIZE],
+                                          struct cairn_error *error) {
+    return remove_one(sweep, path, hash, remove_message, 0, error);
+}
+
+/* Everything in a group whose names are hashes, if nothing refers to it. */
+static enum cairn_status
+consider_all(struct sweep *sweep, const char *group,
+             enum cairn_status (*consider)(struct sweep *, struct cairn_slice,
+                                           const unsigned char[CAIRN_HASH_SIZE],
+                                           struct cairn_error *),
+             struct cairn_error *error) {
     struct cairn_list *list;
     struct cairn_list_item item;
+    unsigned char hash[CAIRN_HASH_SIZE];
     enum cairn_status status = cairn_list_open(
-        sweep->store, sweep->context, cairn_slice_of("data"), NULL, &list, error);
+        sweep->store, sweep->context, cairn_slice_of(group), NULL, &list, error);
     if (status)
         return status == CAIRN_NOT_FOUND || status == CAIRN_NOT_A_GROUP ? CAIRN_OK
                                                                         : status;
-    while (!(status = cairn_list_next(list, &item, error)) &&
-           !(status = consider(sweep, item.name, error)))
-        continue;
+    while (!status && !(status = cairn_list_next(list, &item, error))) {
+        struct cairn_path path;
+        if (!cairn_id_decode(item.name, hash))
+            continue;
+        status = cairn_path_join(cairn_slice_of(group), item.name, &path, error);
+        if (!status && hash_set_has(&sweep->referred, hash))
+            sweep->result->kept++;
+        else if (!status)
+            status = consider(sweep, path.text, hash, error);
+    }
     cairn_list_close(list);
     return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
+}
+
+static enum cairn_status remove_unreferred(struct sweep *sweep,
+                                           struct cairn_error *error) {
+    enum cairn_status status = consider_all(sweep, "data", consider_value, error);
+    return status ? status : consider_all(sweep, "~parts", consider_message, error);
 }
 
 /* All stores are looked at before anything goes: one may refer to what another has. */

@@ -631,6 +631,7 @@ function Clock:advance(ms) end
 ---@field read? boolean default true
 ---@field write? boolean default true
 ---@field tier? boolean a cache in front of the others: answers only positively
+---@field scope? "local"|"remote"|"cluster" how far away it is, e.g. a directory on another machine; default: the backend's. What comes from beyond "local" is checked by a cache before it is believed
 
 ---@class cairn.ChainOptions
 ---@field policies? cairn.Policies|false who decides; false: nobody but the engine's defaults; default: the shipped policies with the user's over them
@@ -692,33 +693,36 @@ function Chain:resolve(path, options) end
 ---@return string? member_or_message
 ---@return cairn.code? code
 function Chain:stat(path, options) end
+--- The list of the first store, in order, that has the group: what the others have in theirs
+--- is not in it. A timeout is for the listing to its end.
 ---@param path? cairn.path
----@param options? cairn.ListOptions
+---@param options? cairn.ListOptions|cairn.CallOptions
 ---@return (fun(): string?, cairn.kind?)? iterator
 ---@return string? message
 ---@return cairn.code? code
 function Chain:list(path, options) end
 ---@param path cairn.path
 ---@param value string
----@param options? cairn.WriteOptions
+---@param options? cairn.WriteOptions|cairn.CallOptions
 ---@return true? ok
 ---@return string? message
 ---@return cairn.code? code
 function Chain:write(path, value, options) end
 ---@param path cairn.path
+---@param options? cairn.CallOptions
 ---@return true? ok
 ---@return string? message
 ---@return cairn.code? code
-function Chain:group(path) end
+function Chain:group(path, options) end
 ---@param existing cairn.path
 ---@param new cairn.path
----@param options? cairn.LinkOptions
+---@param options? cairn.LinkOptions|cairn.CallOptions
 ---@return true? ok
 ---@return boolean|string made or message
 ---@return cairn.code? code
 function Chain:link(existing, new, options) end
 ---@param path cairn.path
----@param options? cairn.DeleteOptions
+---@param options? cairn.DeleteOptions|cairn.CallOptions
 ---@return true? ok
 ---@return string? message
 ---@return cairn.code? code
@@ -888,7 +892,7 @@ function Cache:verify(id) end
 ---@field store? string the member that answered a hit
 ---@field stored boolean
 ---@field age? integer ms
----@field fresh_for? integer ms; negative: stale for so long; nil: does not age
+---@field fresh_for? integer ms; negative: stale for so long; nil: does not age, or has just been computed
 ---@field revalidate boolean it will be computed afresh by `cache:revalidate()`
 
 --- Look up, else compute, else store, as the policy `cache_control` says. `compute(base, request)`

@@ -725,7 +725,7 @@ describe("policies", function()
       local version = assert(policies:canary("cache_control",
         put_candidate(scripts.keeping(2000)), { share = 0.25 }))
       local theirs = 0
-      for i = 1, 100 do
+      for i = 1, 400 do
         local ms, step = fresh_for(policies, { request = "x=" .. i % 3 })
         assert.equal(step.canary and 2000 or 1000, ms)
         if step.canary then
@@ -733,9 +733,9 @@ describe("policies", function()
           theirs = theirs + 1
         end
       end
-      assert.equal(25, theirs)
+      assert.is_true(theirs > 50 and theirs < 150, theirs .. " of 400") -- drawn
       local trial = info(policies, "cache_control").canary
-      assert.same({ version = version, share = 0.25, calls = 25, errors = 0 }, trial)
+      assert.same({ version = version, share = 0.25, calls = theirs, errors = 0 }, trial)
       assert(policies:abandon("cache_control"))
       for _ = 1, 10 do assert.equal(1000, (fresh_for(policies))) end
       assert.is_nil(info(policies, "cache_control").canary)

@@ -182,7 +182,37 @@ static void pause_ms(unsigned ms) {
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
 }
 
-static void change_for(unsigned seconds) {
+/* What an operator does meanwhile. The candidate has no opinion, so that it can be told
+ * from no version. */
+static const char operating[] =
+    "local policies, directory, turn = ...\n"
+    "if turn % 40 == 10 then assert(policies:trace(directory .. '/trace')) end\n"
+    "if turn % 40 == 30 then assert(policies:trace(nil)) end\n"
+    "if turn % 60 == 20 then\n"
+    "  local file <close> = assert(io.open(directory .. '/candidate', 'w'))\n"
+    "  file:write([[return { question = 'cache_control',\n"
+    "    decide = function(context) return context.now and nil end,\n"
+    "    examples = { { name = 'one', context = {}, decision = false } } }]])\n"
+    "  file:close()\n"
+    "  assert(policies:canary('cache_control', directory .. '/candidate', { share = "
+    "0.5 }))\n"
+    "end\n"
+    "if turn % 60 == 50 then policies:abandon('cache_control') end\n"
+    "policies:list()\n"
+    "policies:events()\n";
+
+static void operate(lua_State *L, unsigned turn) {
+    if (luaL_loadstring(L, operating) != LUA_OK)
+        exit(1);
+    lua_pushvalue(L, 1);
+    lua_pushstring(L, directory);
+    lua_pushinteger(L, (lua_Integer)turn);
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK)
+        complain(lua_tostring(L, -1), (int64_t)turn, 0);
+    lua_settop(L, 1);
+}
+
+static void change_for(lua_State *L, unsigned seconds) {
     char name[512];
     int64_t end = now_ns() + seconds * INT64_C(1000000000), number = 1;
     snprintf(name, sizeof name, "%s/cache_control.lua", directory);
@@ -193,6 +223,7 @@ static void change_for(unsigned seconds) {
             unlink(name);
         else
             save_version(++number, turn % 2);
+        operate(L, turn);
         pause_ms(turn % 5);
     }
 }
@@ -207,7 +238,7 @@ static int run_seconds(unsigned seconds) {
         if (pthread_create(&threads[i], NULL, i < ASKERS ? run_asker : run_opener,
                            (void *)policy))
             exit(1);
-    change_for(seconds);
+    change_for(L, seconds);
     atomic_store(&stopping, true);
     for (int i = 0; i < ASKERS + OPENERS; i++)
         pthread_join(threads[i], NULL);

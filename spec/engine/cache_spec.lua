@@ -306,6 +306,12 @@ describe("the commitments of a message", function()
     assert.same(committed "y", cache:read(("y"):rep(42) .. "A").commitments)
   end)
 
+  it("of a nested message make that readable, too", function()
+    local nested = { a = "1", commitments = committed "x" }
+    assert(cache:write { o = nested })
+    assert.same(nested, cache:read(("x"):rep(42) .. "A"))
+  end)
+
   it("cannot take the place of the message whose id they claim", function()
     local victim = { pay = "alice" }
     local id = assert(cairn.id(victim))

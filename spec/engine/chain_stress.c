@@ -392,8 +392,8 @@ static bool open_all(struct stress *stress, const char *tier, const char *store,
     if (cairn_open(cairn_slice_of(tier), &stress->tier, error) ||
         cairn_open(cairn_slice_of(store), &stress->store, error))
         return false;
-    struct cairn_chain_member members[] = {{"tier", stress->tier, CAIRN_MEMBER_TIER},
-                                           {"store", stress->store, 0}};
+    struct cairn_chain_member members[] = {{"tier", stress->tier, CAIRN_MEMBER_TIER, 0},
+                                           {"store", stress->store, 0, 0}};
     return !cairn_chain_open(members, 2, policy, &stress->chain, error) &&
            !cairn_chain_narrow(stress->chain, last, 1, &stress->narrow, error) &&
            !cairn_chain_reset(stress->chain, NULL, error) && make_links(stress, error);

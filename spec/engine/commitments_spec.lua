@@ -210,4 +210,42 @@ describe("a signature by the RFC's rules", function()
     wrong = { alg = "rsa-pss-sha512", keyid = key.keyid }
     assert_unverified(committed(message, signature, input, wrong), "does not verify")
   end)
+
+  -- Signed with the same key: what is covered, the message, and what must not pass for it.
+  local rows = {
+    { '"@status"', { status = "250" }, { status = "1?0" }, { status = "25\0" },
+      signature = "TQomOjzsMSY2aGX3yvABwD+LrdVMUg0YylaNfkjsFdrA45wNHF4N5HwJYHjHh1RvNcOS+qKUdXa8"
+        .. "+6WQipEHBA==" },
+    { '"@path" "@query"', { path = "/x" }, { path = "/x", query = "?" },
+      signature = "cszoCsF6Q3/e4cN7UB5cznLFappIaKtVcAENemBfKrlaCgY1liNQVrZd4fuhUvS4Gqxe0sK/vBIg"
+        .. "B5MoOWpJBQ==" },
+    { '"@path" "@query"', { path = "/x", query = "?a=1" }, { path = "/x?a=1" },
+      { path = "/x", query = "?a=2" }, { path = "/x" },
+      signature = "nIZCcfyNMcvkbIsOTDF6R5AlzD12xaiwGMej08oFm96SC9NiOJbmzngFXjHPrWn9ZD6ni6fVen5y"
+        .. "dV/+5ciyAg==" },
+    { '"@scheme" "@authority"', { scheme = "https", authority = "bank.org" },
+      { scheme = "HTTPS", authority = "bank.org" }, { scheme = "https", authority = "BANK.org" },
+      { scheme = "https", authority = "bank.org:443" },
+      signature = "ugdmjq4Pyjv941kZH/oh33xudsfTHR3u0runcI1LrwLrr/lJvYg8b40VbdGXti9/7LKPWREoPImP"
+        .. "aEkFnz7xAw==" },
+    { '"@method" "@path" "@request-target"', { method = "GET", path = "/pay" },
+      { method = "GET", path = "/pay", ["request-target"] = "EVIL" },
+      { method = "GET", path = "/pay", ["request-target"] = "/pay" },
+      signature = "/c0jUDB6ZBz2FK8AYKZLlgn5WMJNQpa+WDDfRbkkw6+RVVnSGDOhCX0pQXJhK6s6lwT0OA0U6IVT"
+        .. "0sGcyprfCA==" },
+    { '"@path" "@request-target"', { path = "/pay", ["request-target"] = "/pay" },
+      { path = "/pay", ["request-target"] = "/PAY" }, { path = "/pay" },
+      signature = "dbFgutuJWJpvM2bgwgeh78cmkhJ4w+y5gME1DrhdafXwLb85DCqo3pcsPqaUlJluxHINRbSFc/n0"
+        .. "IlK0zuQeBw==" },
+  }
+  for _, row in ipairs(rows) do
+    it("covers a key only if no other value of it is signed alike: " .. row[1], function()
+      local function sign(signed_message)
+        return committed(signed_message, ("s=:%s:"):format(row.signature),
+          ('s=(%s);alg="ed25519"'):format(row[1]), key)
+      end
+      assert.is_true(cairn.verify(sign(row[2])))
+      for i = 3, #row do assert_unverified(sign(row[i]), "commitment") end
+    end)
+  end
 end)

@@ -64,9 +64,75 @@ describe("the stored form of a message", function()
   it("adds its notes to those that were given", function()
     assert.same({ a = "1", b = "2", ["ao-types"] = 'a="integer", b="integer"' },
       cairn.to_stored { a = 1, b = "2", ["ao-types"] = 'b="integer"' })
-    assert.same({ a = "1", ["ao-types"] = 'a="integer",b="empty-list"' },
+    assert.same({ a = "1", ["ao-types"] = 'a="integer", b="empty-list"' },
       cairn.to_stored { a = 1, b = cairn.list {}, ["ao-types"] = 'a="integer",b="empty-list"' })
     assert.same({ a = "1" }, cairn.to_stored { a = "1", ["ao-types"] = "" })
+  end)
+
+  it("writes in one way what was given in another, and it is read back with its id", function()
+    local rows = {
+      { { a = "007", ["ao-types"] = 'a="integer"' }, { a = "7", ["ao-types"] = 'a="integer"' } },
+      { { a = "-0", ["ao-types"] = 'a="integer"' }, { a = "0", ["ao-types"] = 'a="integer"' } },
+      { { a = "2", ["ao-types"] = 'a="float"' },
+        { a = "2.00000000000000000000e+00", ["ao-types"] = 'a="float"' } },
+      { { a = "x", ["ao-types"] = 'a="atom"' }, { a = '"x"', ["ao-types"] = 'a="atom"' } },
+      { { a = '"x" ,"(ao-type-integer) 01"', ["ao-types"] = 'a="list"' },
+        { a = '"x", "(ao-type-integer) 1"', ["ao-types"] = 'a="list"' } },
+      { { a = " ", ["ao-types"] = 'a="list"' }, { ["ao-types"] = 'a="empty-list"' } },
+      { { a = "5", ["ao-types"] = '%41="integer"' }, { a = "5", ["ao-types"] = 'a="integer"' } },
+      { { a = "5", b = "6", ["ao-types"] = 'b=integer,a="integer" , a="integer"' },
+        { a = "5", b = "6", ["ao-types"] = 'a="integer", b="integer"' } },
+      { { a = "5", ["ao-types"] = '%61="integer", A="integer"' },
+        { a = "5", ["ao-types"] = 'a="integer"' } },
+      { { a = "5", ["ao-types"] = 'priv-x="empty-binary"' }, { a = "5" } },
+      { { a = "5", ["ao-types"] = 'content-digest="empty-binary", unsigned_id="empty-list"' },
+        { a = "5" } },
+      { { a = "5", ["ao-types"] = 'ao-types="empty-list", private="integer"' }, { a = "5" } },
+      { { o = { priv = "x" }, ["ao-types"] = 'o="empty-message"' },
+        { ["ao-types"] = 'o="empty-message"' } },
+      { { l = { ["1"] = "a", ["2"] = "b" }, ["ao-types"] = 'l="list"' },
+        { l = '"a", "b"', ["ao-types"] = 'l="list"' } },
+      { { l = { ["2"] = { k = "v" }, ["1"] = "07", ["ao-types"] = '1="integer",3="empty-list"' },
+          ["ao-types"] = 'l="list"' },
+        { l = { ["1"] = "7", ["2"] = { k = "v" }, ["ao-types"] = '1="integer", 3="empty-list"' },
+          ["ao-types"] = 'l="list"' } },
+    }
+    for i, row in ipairs(rows) do
+      local given, expected = table.unpack(row)
+      assert.same(expected, cairn.to_stored(given), "row " .. i)
+      local typed = assert(cairn.from_stored(expected))
+      assert.same(expected, cairn.to_stored(typed), "row " .. i)
+      assert.equal(cairn.id(given), cairn.id(typed), "row " .. i)
+    end
+  end)
+
+  it("takes a map for a list only if its keys are 1, 2, ...", function()
+    local keys = { { "0" }, { "2" }, { "1", "3" }, { "01" }, { "1", "x" }, { "" }, { "1", "1.0" },
+      { "18446744073709551617" }, { "1", "18446744073709551618" } }
+    for _, row in ipairs(keys) do
+      local map = {}
+      for _, key in ipairs(row) do map[key] = { k = "v" } end
+      local stored, said, code = cairn.to_stored { n = map, ["ao-types"] = 'n="list"' }
+      assert.is_nil(stored)
+      assert.equal("ao-types says list, but the keys are not 1, 2, ...: 'n'", said)
+      assert.equal("invalid_argument", code)
+    end
+    local absent = { ["1"] = "a", ["ao-types"] = '2="integer"' }
+    local _, said = cairn.to_stored { n = absent, ["ao-types"] = 'n="list"' }
+    assert.matches("keys are not 1, 2, ...: 'n'", said, 1, true)
+  end)
+
+  it("is the same for lists in lists, down to the deepest", function()
+    local map = { ["1"] = "x" }
+    for level = 1, 63 do
+      local stored = assert(cairn.to_stored(map))
+      local typed = assert(cairn.from_stored(stored))
+      assert.same(stored, cairn.to_stored(typed), "level " .. level)
+      map = { ["1"] = map, ["ao-types"] = '1="list"' }
+    end
+    local message = { n = "1", ["ao-types"] = 'n="integer"' }
+    for _ = 1, 63 do message = { m = message } end
+    assert.same(message, cairn.to_stored(message))
   end)
 
   it("leaves a given note alone whose value is not there", function()
@@ -85,8 +151,11 @@ describe("the stored form of a message", function()
       { { n = "x", ["ao-types"] = 'n="integer"' }, "ao-types says what the value is not: 'n'" },
       { { n = 1, ["ao-types"] = 'n="float"' }, "ao-types says what the value is not: 'n'" },
       { { n = "x", ["ao-types"] = 'n="empty-binary"' }, "what the value is not: 'n'" },
-      { { n = { a = "1" }, ["ao-types"] = 'n="list"' }, "what the value is not: 'n'" },
-      { { n = "1", ["ao-types"] = 'n="integer", n="float"' }, "no dictionary of types" },
+      { { n = { a = "1" }, ["ao-types"] = 'n="list"' }, "keys are not 1, 2, ...: 'n'" },
+      { { n = { k = "v" }, ["ao-types"] = 'n="empty-message"' }, "what the value is not: 'n'" },
+      { { n = { k = "v" }, ["ao-types"] = 'n="integer"' }, "what the value is not: 'n'" },
+      { { n = "1", ["ao-types"] = '%4e="integer", n="atom"' }, "says two things of: 'n'" },
+      { { n = "1", ["ao-types"] = 'n="integer", n="float"' }, "ao-types says two things of: 'n'" },
       { { n = "1", ["ao-types"] = 'n="bignum"' }, "no dictionary of types" },
       { { n = "1", ["ao-types"] = "n" }, "no dictionary of types" },
       { { ["ao-types"] = 5 }, "the value at 'ao-types' is a dictionary" },

@@ -286,6 +286,58 @@ for _, backend in ipairs(caches.BACKENDS) do
       node:close()
     end)
 
+    it("does not mind that a computation changes what it was asked with", function()
+      local function long(text) return text .. (","):rep(math.random(50, 60)) end
+      local request = { path = "k", x = long "1", ["cache-control"] = long "store, cache" }
+      local answer, info = cache:resolve({ a = "1" }, request, function()
+        request.x, request["cache-control"] = nil, nil
+        for _ = 1, 5 do collectgarbage() end
+        local junk = {}
+        for n = 1, 2000 do junk[n] = ("z"):rep(100 + n % 40) end
+        return { y = "1" }
+      end)
+      assert.same({ y = "1" }, answer)
+      assert.is_true(info.stored)
+    end)
+
+    it("looks nowhere when the call's scopes and the cache's have none in common", function()
+      local always = { cache_control = "always", scopes = { "remote" } }
+      cache:resolve({ a = "1" }, "k", function() return "v" end, { cache_control = "always" })
+      local answer, message = cache:resolve({ a = "1" }, "k", nil, always)
+      assert.is_nil(answer)
+      assert.matches("not available", message)
+    end)
+
+    it("frees what results took: messages, large values, tags", function()
+      for n = 1, 5 do
+        cache:resolve({ a = "1" }, "p" .. n, function()
+          return { n = n, big = ("x"):rep(5000) .. n, deep = { n = n },
+            ["cache-control"] = "always" }
+        end)
+      end
+      assert.equal(5, cache:trim(0))
+      for _ = 1, 3 do assert(cache:sweep()) end
+      local left = {}
+      for name in assert(opened.store:list()) do left[#left + 1] = name end
+      for _, name in ipairs(left) do
+        local names = name ~= assert(cairn.id { a = "1" }) and opened.store:list(name)
+        assert.is_nil(names and names() or nil, name)
+      end
+    end)
+
+    it("does not free a message that was written on its own, before or after", function()
+      local own = { r = "1", big = ("x"):rep(3000) }
+      local always = { cache_control = "always" }
+      local before = assert(cache:write(own))
+      cache:resolve({ a = "1" }, "k", function() return own end, always)
+      cache:resolve({ a = "1" }, "l", function() return { s = "2" } end, always)
+      local after = assert(cache:write { s = "2" })
+      assert.equal(2, cache:trim(0))
+      for _ = 1, 2 do assert(cache:sweep()) end
+      assert.same(own, cache:read(before))
+      assert.same({ s = "2" }, cache:read(after))
+    end)
+
     describe("purging", function()
       local function keep(base, path, tags)
         return cache:resolve(base, { path = path }, function()

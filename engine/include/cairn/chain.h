@@ -54,11 +54,14 @@ struct cairn_chain_member {
     struct cairn_store *store; /* borrowed: must outlive the chain, and every chain
                                   narrowed from it */
     unsigned flags;            /* READS, WRITES, TIER; neither of the first two: both */
+    enum cairn_scope scope;    /* how far away it is in this chain, whatever its backend
+                                  says: a directory may be on another machine. 0: the
+                                  backend's */
 };
 
 /* `policy` may be NULL; it is borrowed for the life of the chain.
- * CAIRN_INVALID_ARGUMENT: no member, over CAIRN_CHAIN_MAX, two of one name, a tier that
- * is the same store as another member. */
+ * CAIRN_INVALID_ARGUMENT: no member, over CAIRN_CHAIN_MAX, two of one name, a scope
+ * that is none, a tier that is the same store as another member. */
 enum cairn_status cairn_chain_open(const struct cairn_chain_member *members,
                                    size_t count, const struct cairn_policy *policy,
                                    struct cairn_chain **out, struct cairn_error *error);
@@ -112,8 +115,8 @@ enum cairn_status cairn_chain_stat(struct cairn_chain *chain,
                                    const struct cairn_context *context,
                                    struct cairn_slice path, struct cairn_view *out,
                                    size_t *member, struct cairn_error *error);
-/* The list of the first store, in order, that has the group. The context must outlive
- * it. */
+/* The list of the first store, in order, that has the group: what others have in theirs
+ * is not in it. The context must outlive it. */
 enum cairn_status
 cairn_chain_list(struct cairn_chain *chain, const struct cairn_context *context,
                  struct cairn_slice path, const struct cairn_list_options *options,

@@ -23,6 +23,7 @@ enum cairn_scope {
 };
 
 struct cairn_decider;
+struct cairn_entry;
 
 /* What is reported to `trace`: an operation that a store finished, or a decision, in
  * the order in which they happen. Valid during the call only. */
@@ -45,6 +46,11 @@ struct cairn_context {
     int64_t deadline_ms;          /* on that clock; 0: none */
     const atomic_bool *cancelled; /* NULL: cannot be cancelled */
     unsigned scopes; /* bits of enum cairn_scope that may be asked; 0: all */
+
+    /* Whether an entry that a store outside (no CAIRN_SCOPE_LOCAL) has at `path` may be
+     * copied to others for what it is. NULL: all may. */
+    bool (*admit)(void *arg, struct cairn_slice path, const struct cairn_entry *entry);
+    void *admit_arg;
 
     void (*trace)(void *arg, const struct cairn_trace_event *event); /* NULL: none */
     void *trace_arg;

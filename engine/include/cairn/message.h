@@ -60,11 +60,14 @@ const struct cairn_value *cairn_message_find(const struct cairn_value *message,
 /* From a typed message to its stored form: keys lower-cased (not those that are ids),
  * `priv*`, `unsigned_id` and a given `content-digest` left out, what is not bytes
  * turned into bytes and noted in `ao-types`. The fields may come in any order. A stored
- * message is its own stored form.
+ * message is its own stored form. What a given `ao-types` notes is written as it would
+ * have been from the typed value, the notes too; those of keys that are left out go
+ * with them, and one of another value that is not there stays.
  *
  * CAIRN_INVALID_ARGUMENT, naming the key: two keys that are one when lower-cased and
  * differ in value, a `device` that is a map with something in it, a float that is not
- * finite, an `ao-types` that says what the value beside it cannot be.
+ * finite, an `ao-types` that says what the value beside it cannot be: of a map, a list
+ * whose keys are not 1, 2, ... without a gap.
  * CAIRN_LIMIT: too deep, too large. */
 enum cairn_status cairn_message_store(const struct cairn_value *message,
                                       struct cairn_arena *arena,

@@ -66,6 +66,10 @@ struct cairn_cache_facts {
     struct cairn_directives node, result, request;
     bool hashpath_ignored; /* the node's option hashpath = "ignore" */
 
+    /* The same for all moments of one call, so that who decides a share of the calls
+     * decides whole ones; 0: not known. No fact for scripts. */
+    uint64_t call;
+
     /* Volatile. */
     int64_t now_ms;
     struct cairn_slice base, path;    /* parts of the hashpath */
