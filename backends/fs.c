@@ -8,7 +8,8 @@
  *
  * The store's directory is opened once and everything else is opened from there,
  * without following any link (fs_path.c): whatever lies in the directory, and whoever
- * moves it about meanwhile, nothing outside is read or written.
+ * moves it about meanwhile, nothing outside is read or written. Who removes it makes
+ * the store unavailable, also if another is put in its place, until all have closed it.
  *
  * A store that cairn made is marked, by the extended attribute user.cairn.store or,
  * where there are none, by a file in the staging folder: in it a relative link is

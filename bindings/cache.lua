@@ -1,8 +1,8 @@
 -- cache.lua -- the part of `cairn.cache` that is Lua: options, listing, and what is computed
 -- afresh behind a stale answer. Compiled into the module; `class` is the metatable of
--- caches, `info_class` that of what `resolve` tells, `core` is in lua_cache.c.
+-- caches, `core` is in lua_cache.c.
 
-local cairn, class, info_class, core = ...
+local cairn, class, core = ...
 
 local methods = class.__index
 
@@ -151,43 +151,33 @@ function cairn.cache(options)
   return open(check(options or {}))
 end
 
--- `cache.chain` and `cache.policies` beside the methods, which stay to be seen: the shell
--- offers them.
+-- They stay to be seen behind the function that C makes of __index: the shell offers them.
 class.__methods = methods
-
-function class.__index(cache, name)
-  local method = methods[name]
-  if method ~= nil or (name ~= "chain" and name ~= "policies") then return method end
-  return core.own(cache)[name]
-end
 
 -- -- Whose mistake it is -----------------------------------------------------------------
 
 -- Raises what was raised beneath a method as the mistake of who called that: their line,
--- the method's name, their arguments, the first of which may be the object (`shift`).
-local function blame(raised, name, shift, level)
+-- the method's name.
+local function blame(raised, name)
   local message = mistake_of(raised)
   local number, where, what = message:match("^bad argument #(%d+) to '([^']*)' (%(.*%))$")
   if number then
-    number = math.tointeger(number) - shift
-    message = (number == 0 or where == "own") and ("calling '%s' on bad self %s"):format(name, what)
-      or ("bad argument #%d to '%s' %s"):format(number, name, what)
+    message = where == "own" and ("calling '%s' on bad self %s"):format(name, what)
+      or ("bad argument #%s to '%s' %s"):format(number, name, what)
   end
-  error(message, level)
+  error(message, 3)
 end
 
 -- The method, whose mistakes in arguments are those of its caller.
 local function blaming(name, method)
   return function(...)
     local results = table.pack(pcall(method, ...))
-    if not results[1] then blame(results[2], name, 0, 3) end
+    if not results[1] then blame(results[2], name) end
     return table.unpack(results, 2, results.n)
   end
 end
 
 -- -- Resolving ---------------------------------------------------------------------------
-
-local resolve = core.resolve
 
 local function seconds(ms)
   return ms // 1000
@@ -207,9 +197,11 @@ local function cache_status(info)
   return table.concat(parts, "; ")
 end
 
-function info_class.__index(info, name)
-  if name == "cache_status" then return cache_status(info) end
-end
+local info_class = {
+  __index = function(info, name)
+    if name == "cache_status" then return cache_status(info) end
+  end,
+}
 
 -- Of one hashpath one computation waits, however many answers were stale.
 local function remember(cache, info, base, request, compute, options)
@@ -222,23 +214,12 @@ local function remember(cache, info, base, request, compute, options)
   })
 end
 
-function methods.resolve(cache, base, request, compute, options)
-  local ok, found, info, code, failed = pcall(resolve, cache, base, request, compute, options)
-  if not ok then blame(found, "resolve", 1, 3) end
-  if found == nil then return nil, info, code, failed end
-  if info.revalidate then
-    if compute then
-      remember(cache, info, base, request, compute, options)
-    else
-      info.revalidate = false
-    end
-  end
-  return found, info
-end
+local resolve = core.resolve(remember, info_class)
+methods.resolve = resolve
 
 local function refresh(cache, one)
   local options = { refresh = true }
-  for _, name in ipairs { "cache_control", "node_cache_control" } do
+  for _, name in ipairs { "cache_control", "node_cache_control", "timeout", "scopes" } do
     options[name] = one.options and one.options[name]
   end
   local ok, found = pcall(resolve, cache, one.base, one.request, one.compute, options)
@@ -297,7 +278,8 @@ methods.list = blaming("list", function(cache, path)
 end)
 
 methods.list_numbered = blaming("list_numbered", function(cache, path)
-  local names, message, code = methods.list(cache, path)
+  core.own(cache)
+  local names, message, code = cache:list(path)
   if not names then return nil, message, code end
   local numbers = {}
   for _, name in ipairs(names) do
@@ -310,7 +292,8 @@ end)
 -- -- Checking ----------------------------------------------------------------------------
 
 methods.verify = blaming("verify", function(cache, id)
-  local value, message, code = methods.read(cache, id, { verify = true })
+  core.own(cache)
+  local value, message, code = cache:read(id, { verify = true })
   if value == nil then return nil, message, code end
   return true
 end)

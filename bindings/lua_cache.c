@@ -384,18 +384,8 @@ static enum cairn_status compute(void *arg, const struct cairn_party *base,
     return CAIRN_OK;
 }
 
-static void set_text(lua_State *L, const char *name, const char *text) {
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, name);
-}
-
 static void set_integer(lua_State *L, const char *name, int64_t value) {
     lua_pushinteger(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_boolean(lua_State *L, const char *name, bool value) {
-    lua_pushboolean(L, value);
     lua_setfield(L, -2, name);
 }
 
@@ -404,25 +394,61 @@ static const char *const outcomes[] = {[CAIRN_OUTCOME_HIT] = "hit",
                                        [CAIRN_OUTCOME_BYPASS] = "bypass",
                                        [CAIRN_OUTCOME_STALE] = "stale"};
 
-/* Its metatable, upvalue 2 of the method, makes `cache_status` when it is asked for. */
+/* Upvalues of `resolve`, from which what it tells is made without hashing names. */
+enum {
+    UP_CLASS = 1,
+    UP_INFO,     /* the metatable of what it tells: makes `cache_status` when asked */
+    UP_REMEMBER, /* what to call when something is to be computed afresh */
+    UP_CACHE,
+    UP_STATUS,
+    UP_STORED,
+    UP_REVALIDATE,
+    UP_STORE,
+    UP_AGE,
+    UP_FRESH_FOR,
+    UP_HASHPATH,
+    UP_OUTCOMES, /* four of them */
+    UP_COUNT = UP_OUTCOMES + 3,
+};
+
+static void set_info(lua_State *L, int key) {
+    lua_pushvalue(L, lua_upvalueindex(key));
+    lua_insert(L, -2);
+    lua_rawset(L, -3);
+}
+
+static void set_number(lua_State *L, int key, int64_t value) {
+    lua_pushvalue(L, lua_upvalueindex(key));
+    lua_pushinteger(L, value);
+    lua_rawset(L, -3);
+}
+
+static void set_flag(lua_State *L, int key, bool value) {
+    lua_pushvalue(L, lua_upvalueindex(key));
+    lua_pushboolean(L, value);
+    lua_rawset(L, -3);
+}
+
 static void push_info(lua_State *L, const struct cache_box *box,
                       const struct cairn_resolved *info) {
     bool answered =
         info->outcome == CAIRN_OUTCOME_HIT || info->outcome == CAIRN_OUTCOME_STALE;
     lua_createtable(L, 0, 8);
-    set_text(L, "cache", outcomes[info->outcome]);
-    set_integer(L, "status", info->status);
-    set_boolean(L, "stored", info->stored);
-    set_boolean(L, "revalidate", info->revalidate);
     cairn_lua_push(L, info->hashpath.text);
-    lua_setfield(L, -2, "hashpath");
+    set_info(L, UP_HASHPATH);
+    lua_pushvalue(L, lua_upvalueindex(UP_OUTCOMES + (int)info->outcome));
+    set_info(L, UP_CACHE);
+    set_number(L, UP_STATUS, info->status);
+    set_flag(L, UP_STORED, info->stored);
+    set_flag(L, UP_REVALIDATE, info->revalidate);
     if (answered) {
-        set_text(L, "store", box->members[info->member]);
-        set_integer(L, "age", info->age_ms);
+        lua_pushstring(L, box->members[info->member]);
+        set_info(L, UP_STORE);
+        set_number(L, UP_AGE, info->age_ms);
         if (info->fresh_ms != CAIRN_FOREVER)
-            set_integer(L, "fresh_for", info->fresh_ms);
+            set_number(L, UP_FRESH_FOR, info->fresh_ms);
     }
-    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_pushvalue(L, lua_upvalueindex(UP_INFO));
     lua_setmetatable(L, -2);
 }
 
@@ -483,6 +509,16 @@ static int resolve_failed(lua_State *L, struct cache_box *box,
     return 4;
 }
 
+/* Calls UP_REMEMBER with the arguments, and what is told, on top of the stack. */
+static void remember(lua_State *L) {
+    lua_pushvalue(L, lua_upvalueindex(UP_REMEMBER));
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -3);
+    for (int argument = 2; argument <= 5; argument++)
+        lua_pushvalue(L, argument);
+    lua_call(L, 6, 0);
+}
+
 static int cache_resolve(lua_State *L) {
     struct cache_box *box = self(L);
     struct cairn_error error;
@@ -526,7 +562,10 @@ static int cache_resolve(lua_State *L) {
     } else {
         push_reading(L, work);
     }
+    info.revalidate &= !lua_isnil(L, 4);
     push_info(L, box, &info);
+    if (info.revalidate)
+        remember(L);
     return 2;
 }
 
@@ -778,9 +817,41 @@ static const luaL_Reg metamethods[] = {
     {NULL, NULL},
 };
 
+/* core.resolve(remember, info class): the method. */
+static int core_resolve(lua_State *L) {
+    static const char *const names[] = {"cache", "status", "stored",    "revalidate",
+                                        "store", "age",    "fresh_for", "hashpath"};
+    lua_settop(L, 2);
+    luaL_getmetatable(L, CACHE_TYPE);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        lua_pushstring(L, names[i]);
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+        lua_pushstring(L, outcomes[i]);
+    lua_pushcclosure(L, cache_resolve, UP_COUNT);
+    return 1;
+}
+
+/* Methods; else `chain` and `policies`, which belong to the object. */
+static int cache_index(lua_State *L) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(name, "chain") != 0 && strcmp(name, "policies") != 0)
+        return 1;
+    luaL_checkudata(L, 1, CACHE_TYPE);
+    lua_getiuservalue(L, 1, 1);
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+    return 1;
+}
+
 static const luaL_Reg core[] = {
     {"open", core_open},
     {"own", core_own},
+    {"resolve", core_resolve},
     {NULL, NULL},
 };
 
@@ -791,13 +862,8 @@ static void run_lua_part(lua_State *L, int module) {
         lua_error(L);
     lua_pushvalue(L, module);
     luaL_getmetatable(L, CACHE_TYPE);
-    lua_newtable(L); /* of what resolve tells: filled by cache.lua */
     luaL_newlib(L, core);
-    luaL_getmetatable(L, CACHE_TYPE);
-    lua_pushvalue(L, -3);
-    lua_pushcclosure(L, cache_resolve, 2);
-    lua_setfield(L, -2, "resolve");
-    lua_call(L, 4, 0);
+    lua_call(L, 3, 0);
 }
 
 void cairn_lua_init_cache(lua_State *L) {
@@ -809,5 +875,9 @@ void cairn_lua_init_cache(lua_State *L) {
     }
     lua_settop(L, module);
     run_lua_part(L, module);
+    luaL_getmetatable(L, CACHE_TYPE);
+    lua_getfield(L, -1, "__index");
+    lua_pushcclosure(L, cache_index, 1);
+    lua_setfield(L, -2, "__index");
     lua_settop(L, module);
 }

@@ -325,7 +325,10 @@ void reasons_add(struct reasons *reasons, const struct member *member,
         reasons->status = status;
     else if (reasons->status != status)
         reasons->status = CAIRN_UNAVAILABLE;
-    size_t room = sizeof reasons->text - reasons->size;
+    size_t room = sizeof reasons->text - reasons->size, named = strlen(member->name);
+    /* A member that has its backend's name is in the store's message already. */
+    if (strncmp(why, member->name, named) == 0 && strncmp(why + named, ": ", 2) == 0)
+        why += named + 2;
     int size = snprintf(reasons->text + reasons->size, room, "%s%s: %.110s (%s)",
                         reasons->size ? "; " : "", member->name, why,
                         cairn_status_word(status));

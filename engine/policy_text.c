@@ -166,6 +166,8 @@ enum cairn_status cairn_chain_decision_text(const struct cairn_chain_facts *fact
     if (decision->keep_out_after) {
         say_number(&text, "; keep out after ", decision->keep_out_after);
         say_span(&text, " failures for ", decision->keep_out_ms);
+        if (decision->keep_out_ms != CAIRN_FOREVER)
+            say(&text, " ms");
     }
     return finish(&text);
 }

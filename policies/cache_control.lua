@@ -49,21 +49,18 @@ local STORE_PARTIES = {
 }
 
 --- What the first party that speaks of a setting says, and why; nil if none does.
----@param parties table
----@param context cairn.CacheContext
----@return boolean? says
----@return string reason
-local function heard(parties, context)
-  for i = 1, 3 do
-    local rows = parties[i]
-    local said = context[rows.name]
-    if said then
-      for j = 1, #rows do
-        local row = rows[j]
-        if said[row.directive] then return row.says, row.reason end
-      end
-    end
+local function said_by(rows, said)
+  for i = 1, #rows do
+    local row = rows[i]
+    if said[row.directive] then return row end
   end
+end
+
+local function heard(parties, node, result, request)
+  local row = node and said_by(parties[1], node)
+  if not row and result then row = said_by(parties[2], result) end
+  if not row and request then row = said_by(parties[3], request) end
+  if row then return row.says, row.reason end
   return nil, "nobody asks for it"
 end
 
@@ -78,24 +75,32 @@ end
 --- How stale an answer this party puts up with: ms, or true for any.
 local function tolerance(said)
   local argument = said["max-stale"]
-  return argument == true or span(argument)
+  if argument == nil or argument == true then return argument end
+  return span(argument)
 end
 
 --- What the request takes without further questions, as to age; nil: whatever is fresh.
 --- The node may say min-fresh and max-stale for everybody. Its max-age is no such wish:
 --- it is how long results are good for.
----@param context cairn.CacheContext
-local function accepted(context)
-  local node, request = context.node or SILENT, context.request or SILENT
-  local max_age = span(request["max-age"])
-  local min_fresh = span(node["min-fresh"]) or span(request["min-fresh"])
-  local max_stale = tolerance(node) or tolerance(request)
+---@param node? cairn.Directives
+---@param request? cairn.Directives
+local function accepted(node, request)
+  local max_age, min_fresh, max_stale
+  if node then
+    min_fresh, max_stale = node["min-fresh"], tolerance(node)
+    min_fresh = min_fresh and span(min_fresh)
+  end
+  if request then
+    max_age = request["max-age"]
+    max_age = max_age and span(max_age)
+    if not min_fresh then
+      min_fresh = request["min-fresh"]
+      min_fresh = min_fresh and span(min_fresh)
+    end
+    max_stale = max_stale or tolerance(request)
+  end
   if not (max_age or min_fresh or max_stale) then return nil end
   return { max_age = max_age, min_fresh = min_fresh, max_stale = max_stale or nil }
-end
-
-local function says_only_if_cached(said)
-  return said and said["only-if-cached"] ~= nil
 end
 
 --- `lookup` is what the parties said; that `only_if_cached` cannot do without a look-up is
@@ -103,15 +108,16 @@ end
 ---@param context cairn.CacheContext
 ---@return cairn.CacheDecision
 local function at_lookup(context)
-  local lookup, reason = heard(LOOKUP_PARTIES, context)
-  local only_if_cached = says_only_if_cached(context.node)
-    or says_only_if_cached(context.result) or says_only_if_cached(context.request) or false
-  return {
-    lookup = lookup or false,
-    only_if_cached = only_if_cached,
-    accept = (lookup or only_if_cached) and accepted(context) or nil,
-    reason = reason,
-  }
+  -- Each is fetched once: this decides whenever nobody has asked the same before.
+  local node, result, request = context.node, context.result, context.request
+  local lookup, reason = heard(LOOKUP_PARTIES, node, result, request)
+  local only_if_cached = node and node["only-if-cached"] or result and result["only-if-cached"]
+    or request and request["only-if-cached"]
+  only_if_cached = only_if_cached ~= nil and only_if_cached ~= false
+  local accept
+  if lookup or only_if_cached then accept = accepted(node, request) end
+  return { lookup = lookup or false, only_if_cached = only_if_cached, accept = accept,
+    reason = reason }
 end
 
 -- -- Keeping ----------------------------------------------------------------------------
@@ -138,7 +144,7 @@ end
 local function is_never_fresh(context)
   local result = context.result
   if not (result and result["no-cache"]) then return false end
-  return heard(LOOKUP_PARTIES, context) == false
+  return heard(LOOKUP_PARTIES, context.node, context.result, context.request) == false
 end
 
 ---@param context cairn.CacheContext
@@ -147,7 +153,7 @@ local function at_store(context)
   if context.hashpath == "ignore" then
     return { store = false, reason = "the node keeps no results" }
   end
-  local store, reason = heard(STORE_PARTIES, context)
+  local store, reason = heard(STORE_PARTIES, context.node, context.result, context.request)
   if not store then return { store = false, reason = reason } end
   if is_never_fresh(context) then
     return { store = true, fresh_for = 0, must_revalidate = true, reason = reason }
@@ -187,9 +193,11 @@ end
 local function at_stale(context)
   local kept = context.kept
   if kept.must_revalidate then return refused "it must not be served stale" end
-  local lookup, reason = heard(LOOKUP_PARTIES, context)
+  local lookup, reason = heard(LOOKUP_PARTIES, context.node, context.result, context.request)
   if lookup == false then return refused(reason) end
-  if accepted(context) then return refused "it is not as fresh as was asked for" end
+  if accepted(context.node, context.request) then
+    return refused "it is not as fresh as was asked for"
+  end
   if is_within(kept.stale_for, kept.while_revalidate) then
     return { serve = true, revalidate = true, reason = "within while_revalidate" }
   end
@@ -212,7 +220,7 @@ end
 local function at_error(context)
   local kept = context.kept
   if ANSWERS[context.failure] then return refused "the failure is an answer" end
-  local lookup, reason = heard(LOOKUP_PARTIES, context)
+  local lookup, reason = heard(LOOKUP_PARTIES, context.node, context.result, context.request)
   if lookup == false then return refused(reason) end
   if kept.must_revalidate and kept.stale_for and kept.stale_for >= 0 then
     return refused "it must not be served stale"

@@ -811,7 +811,9 @@ function Cache:write(message, options) end
 ---@field verify? boolean `unverified` unless it has the id it was read by
 ---@field stored? boolean the stored form
 
---- What is at an id or a path: a message with its nested ones, or a string.
+--- What is at an id or a path: a message with its nested ones, or a string. Types are a whole
+--- message's: at a path into one (`id .. "/year"`) is the key as it is stored, the string "2026"
+--- where the message read by its id has the integer.
 ---@param path cairn.path
 ---@param options? cairn.MessageReadOptions
 ---@return cairn.message|string|nil value
@@ -970,7 +972,7 @@ function Cache:close() end
 ---@field directory? string the user's policies, over the shipped ones file by file; default: `policies` in cairn.conf.lua, else $XDG_CONFIG_HOME/cairn/policies
 ---@field use? table<string, string> which policy answers a question: `{ chain = "tiered" }`; default: the one named like the question
 ---@field watch? boolean default true: changed files are loaded by themselves
----@field steps? integer instructions a decision may take; default 100,000
+---@field steps? integer instructions a decision of a file may take (those of shipped policies, which are known to end, are not counted); default 100,000
 ---@field memory? integer bytes a policy may hold; default 1 MiB
 ---@field wall? integer ms a decision may take; default 50
 ---@field remember? boolean default true: give decisions again for equal facts

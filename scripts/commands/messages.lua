@@ -17,7 +17,12 @@ local INDENT = 2
 local function read_input(name)
   local file, called = io.stdin, "standard input"
   if name and name ~= "-" then
-    file, called = check(io.open(name, "rb")), name
+    local message
+    file, message = io.open(name, "rb")
+    if not file and name:find('^%s*[{"]') then
+      failure.usage("a FILE is wanted, not the JSON itself: that goes to standard input")
+    end
+    file, called = check(file, message), name
   end
   local text, message = file:read("a")
   if file ~= io.stdin then file:close() end

@@ -94,7 +94,9 @@ local function check_operands(line)
   local most = select(2, command.operands:gsub("%u+", ""))
   if command.operands:find("...", 1, true) then most = math.huge end
   if count < command.least then
-    failure.usage("%s is missing%s", command.operands:match("%u+"), hint(line))
+    local names = {}
+    for name in command.operands:gmatch("%u+") do names[#names + 1] = name end
+    failure.usage("%s is missing%s", names[count + 1] or names[#names], hint(line))
   end
   if count > most then
     failure.usage("too many arguments: '%s'%s", line.operands[most + 1], hint(line))

@@ -8,11 +8,11 @@ local place = require "spec.support.place"
 
 -- Public C functions that the bindings do not call, and why.
 local UNBOUND = {
+  cairn_cache_chain = "cache.chain is the object that the cache was made with",
   cairn_backend_register = "for those who add a kind of store, in C",
   cairn_chain_get = "values and packs at once are for the cache; Lua reads, or asks for the type",
-  cairn_context_check = "a context is the engine's own way down; Lua calls have none yet",
+  cairn_context_check = "for the engine, between the steps of what takes long",
   cairn_entry_encode_header = "for backends that keep payloads elsewhere",
-  cairn_fail = "for those who fail: the engine and backends",
   cairn_hashpath_fold = "a step of cairn.hashpath",
   cairn_id_decode = "ids are text in Lua",
   cairn_id_encode = "ids are text in Lua",

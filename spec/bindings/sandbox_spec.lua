@@ -39,8 +39,8 @@ describe("a script that", function()
   -- what stops some of them whatever the steps.
   local settings = {
     { "of steps", { steps = 100000, wall = 1000 }, 2 },
-    { "of time", { steps = PLENTY, wall = 50 }, 0.5 },
-    { "of time and much memory", { steps = PLENTY, wall = 50, memory = 8 * MIB }, 1 },
+    { "of time", { steps = PLENTY, wall = 30 }, 0.3 },
+    { "of time and much memory", { steps = PLENTY, wall = 30, memory = 8 * MIB }, 0.6 },
   }
   for _, setting in ipairs(settings) do
     local name, limits, seconds = table.unpack(setting)
@@ -115,6 +115,29 @@ describe("a breach", function()
     end
     for i = 2, 5 do assert.is_true(math.abs(steps[i] - steps[1]) < 200) end
   end)
+end)
+
+describe("a limit that is met anywhere in a script", function()
+  local function check(source, limits)
+    local box = sandbox.new(limits.steps, limits.memory, 10000)
+    if not box then return end
+    local ok, message, code = box:load(source, "script.lua")
+    if ok then ok, message, code = box:call() end
+    if not ok then
+      assert.equal("limit", code, message)
+      assert.matches("^script%.lua:%d+: ", message)
+    end
+    box:free()
+  end
+
+  for _, row in ipairs(allowed) do
+    it("ends it cleanly: " .. row[1], function()
+      for steps = 0, 700, 7 do check(row[2], { steps = steps, memory = MIB }) end
+      for memory = 13000, 40000, 150 do
+        check(row[2], { steps = PLENTY, memory = memory })
+      end
+    end)
+  end
 end)
 
 describe("a sandbox", function()

@@ -33,6 +33,8 @@ describe("the command line", function()
     { "an unknown option", { "get", "--frob", "x" }, "unknown option --frob" },
     { "an unknown letter", { "ls", "-lz" }, "unknown option -z" },
     { "a missing operand", { "get" }, "PATH is missing" },
+    { "the second of two missing", { "explain", "resolve", "x" }, "REQUEST is missing" },
+    { "JSON where a file is wanted", { "msg", "put", '{"a":1}' }, "standard input" },
     { "an operand too many", { "get", "a", "b" }, "too many arguments: 'b'" },
     { "an option without its value", { "get", "a", "-o" }, "option -o needs FILE" },
     { "a value for a switch", { "ls", "--long=yes" }, "option --long takes no value" },

@@ -52,6 +52,19 @@ describe("a chain with a store that fails", function()
     end)
   end
 
+  it("keeps a directory that was removed out, and tells no absence of it", function()
+    local directory = chains.directory()
+    local store = chains.kept(cairn.open("fs:" .. directory .. "/disk"))
+    local decision = { order = { "fs" }, keep_out = { after = 2, ms = 60000 } }
+    local chain = chains.open({ store }, { read = decision, write = decision })
+    assert(chain:write("x", "1"))
+    require("spec.support.place").remove(directory .. "/disk")
+    refused("unavailable", "fs: the store's directory is gone", chain:read("x"))
+    refused("unavailable", "fs: the store's directory is gone", chain:write("x", "2"))
+    assert.is_true(chains.member(chain, "fs").failing)
+    refused("unavailable", "kept out", chain:write("x", "2"))
+  end)
+
   it("cannot tell either of types, lists, places and what is behind links", function()
     local list = members({ { reads = "io" }, {} }, "")
     local chain = chains.open(list)

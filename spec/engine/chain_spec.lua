@@ -184,6 +184,69 @@ describe("a chain", function()
     end)
   end)
 
+  describe("whose members are given scopes", function()
+    local chain, near, far, directory
+
+    before_each(function()
+      near, directory = chains.store("memory"), chains.directory()
+      far = chains.kept(cairn.open("fs:" .. directory .. "/far"))
+      chain = chains.open {
+        { store = near, name = "near" }, { store = far, name = "far", scope = "remote" },
+      }
+    end)
+
+    it("believes them rather than the backend", function()
+      assert.equal("local", chains.member(chain, "near").scope)
+      assert.equal("remote", chains.member(chain, "far").scope)
+      assert.same({ "far" }, { chain:scope("remote"):members()[1].name })
+      assert.equal("far", chain:sort({ "remote", "local" }):members()[1].name)
+      assert(far:write("x", "1"))
+      assert.equal("1", chain:read("x", { scopes = { "remote" } }))
+      refused("not_found", "x", chain:read("x", { scopes = { "local" } }))
+    end)
+
+    it("writes, lists, links and deletes within a call's scopes, and explains it", function()
+      local there = { scopes = { "remote" }, timeout = 60000 }
+      assert(chain:write("g/x", "1", there))
+      assert(chain:link("g/x", "l", there))
+      assert(chain:group("h", there))
+      assert.equal("1", far:read("l"))
+      assert.equal("composite", far:type("h"))
+      refused("not_found", "x", near:read("g/x"))
+      local names, steps = {}, {}
+      local options = { scopes = { "remote" }, timeout = 60000, explain = steps, from = "a" }
+      local function list()
+        for name in assert(chain:list("g", options)) do
+          collectgarbage()
+          names[#names + 1] = name
+        end
+      end
+      list()
+      assert.same({ "x" }, names)
+      assert.equal("decide chain", steps[1].operation)
+      assert.equal("list", steps[2].operation)
+      steps = {}
+      assert(chain:delete("g/x", { scopes = { "remote" }, explain = steps }))
+      assert.equal("delete fs:" .. directory .. "/far ok", chains.told(steps)[2])
+      refused("not_found", "x", far:read("g/x"))
+    end)
+
+    it("names why a store refused a change in the step", function()
+      local place = require "spec.support.place"
+      local steps = {}
+      place.remove(directory .. "/far")
+      refused("unavailable", "far",
+        chain:write("x", "1", { scopes = { "remote" }, explain = steps }))
+      assert.equal("unavailable", steps[2].status)
+      assert.matches("the store's directory is gone", steps[2].detail, 1, true)
+    end)
+
+    it("is not opened with one that is none", function()
+      assert.error_matches(function() cairn.chain { { store = near, scope = "far" } } end,
+        "members%[1%]: scope: one of local, remote, cluster expected")
+    end)
+  end)
+
   describe("across which links lead", function()
     local first, second, third, chain
     before_each(function()

@@ -63,8 +63,8 @@ static void open_pair(struct pair *pair, struct cairn_policy *policy) {
     *policy = (struct cairn_policy){.self = pair, .chain = decide};
     EXPECT(!cairn_open(slice("memory:"), &pair->tier, &error));
     EXPECT(!cairn_open(slice("memory:"), &pair->store, &error));
-    struct cairn_chain_member members[] = {{"tier", pair->tier, CAIRN_MEMBER_TIER},
-                                           {NULL, pair->store, 0}};
+    struct cairn_chain_member members[] = {{"tier", pair->tier, CAIRN_MEMBER_TIER, 0},
+                                           {NULL, pair->store, 0, 0}};
     EXPECT(!cairn_chain_open(members, 2, policy, &pair->chain, &error));
     if (failures)
         exit(1);

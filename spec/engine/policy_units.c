@@ -337,7 +337,7 @@ static void test_words(void) {
     expect_words(
         &read, CAIRN_CHAIN_READ,
         "ask disk, memory within 30; race 2; promote to memory, promote_max 10, "
-        "promote_for 20; keep out after 3 failures for 40",
+        "promote_for 20; keep out after 3 failures for 40 ms",
         __LINE__);
     struct cairn_chain_decision write = {.order = {1, 3}, .count = 2};
     expect_words(&write, CAIRN_CHAIN_WRITE, "write disk, drop; until one accepts",
