@@ -25,6 +25,7 @@ struct cairn_cache {
     uint64_t seed;   /* of hashes kept in memory: a secret of this process */
 
     struct cache_counters counters;
+    _Atomic uint64_t calls; /* of resolve, numbered */
     atomic_bool trimming;
     _Atomic int64_t latest_ms;    /* when a result was kept last */
     _Atomic int64_t result_bytes; /* what results take; -1: not counted yet */

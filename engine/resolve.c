@@ -88,6 +88,8 @@ static enum cairn_status open_call(struct call *call, const struct cairn_party *
         return status;
     call->facts.node = call->options->node ? *call->options->node : cache->options.node;
     call->facts.hashpath_ignored = cache->options.hashpath_ignored;
+    call->facts.call =
+        1 + atomic_fetch_add_explicit(&cache->calls, 1, memory_order_relaxed);
     call->facts.base = cairn_id_slice(&call->hashpath.base);
     call->facts.path = hashpath_request(&call->hashpath);
     hashpath_text(&call->hashpath, &call->info->hashpath);
