@@ -10,7 +10,7 @@
 #include "queue.h"
 #include "usage.h"
 
-enum { RESULT_LOCKS = 64, SILENT_SLOTS = 4096 };
+enum { RESULT_LOCKS = 64 };
 
 struct cache_counters {
     _Atomic uint64_t hits, misses, bypasses, stale, stored, refused, purged, evicted;
@@ -35,8 +35,6 @@ struct cairn_cache {
                                                    record, its link and its tags */
     pthread_mutex_t trim_lock;                  /* one trim at a time */
     struct usage usage;
-    _Atomic uint64_t silent[SILENT_SLOTS]; /* hashes of request ids that say nothing
-                                              about caching */
     struct parts parts;
     struct queue queue;
 };

@@ -171,11 +171,10 @@ static enum cairn_status is_free(struct cairn_cache *cache,
 }
 
 static enum cairn_status fill(struct batch *batch, const struct cairn_context *context,
-                              const struct hashpath *hashpath,
-                              const struct cairn_value *value,
-                              const struct cairn_cache_decision *decision,
-                              int64_t cost_ms, struct result *result,
+                              const struct keeping *keeping, struct result *result,
                               struct cairn_error *error) {
+    const struct cairn_cache_decision *decision = keeping->decision;
+    const struct hashpath *hashpath = keeping->hashpath;
     int64_t now_ms = cairn_context_now(context);
     enum cairn_status status = CAIRN_OK;
     *result = (struct result){
@@ -184,16 +183,17 @@ static enum cairn_status fill(struct batch *batch, const struct cairn_context *c
                  .while_revalidate_ms = decision->while_revalidate_ms,
                  .if_error_ms = decision->if_error_ms,
                  .must_revalidate = decision->must_revalidate,
-                 .size_bytes = value_size(value),
-                 .cost_ms = cost_ms,
+                 .size_bytes = value_size(keeping->value),
+                 .cost_ms = keeping->cost_ms,
                  .priority = decision->priority},
         .tags = {decision->tags, decision->tags_size},
+        .silent = keeping->silent,
     };
     /* Who follows a link is not asked whether it is fresh. */
     if (result->kept.fresh_until_ms == CAIRN_FOREVER)
         status = is_free(batch->cache, context, hashpath, &result->linked, error);
     if (!status)
-        status = add_value(batch, context, value, &result->target, error);
+        status = add_value(batch, context, keeping->value, &result->target, error);
     if (!status)
         status = add_record(batch, hashpath, result, error);
     if (!status && result->linked)
@@ -298,19 +298,20 @@ static enum cairn_status apply(struct batch *batch, const struct cairn_context *
 }
 
 /* With the hashpath locked. */
-static enum cairn_status
-write_result(struct batch *batch, const struct cairn_context *context,
-             const struct hashpath *hashpath, const struct cairn_value *value,
-             const struct cairn_cache_decision *decision, int64_t cost_ms,
-             struct result *result, struct cairn_error *error) {
+static enum cairn_status write_result(struct batch *batch,
+                                      const struct cairn_context *context,
+                                      const struct keeping *keeping,
+                                      struct result *result,
+                                      struct cairn_error *error) {
     struct cairn_cache *cache = batch->cache;
+    unsigned flags = keeping->decision->sync ? CAIRN_STORE_SYNC : 0;
     uint64_t old_bytes;
-    enum cairn_status status =
-        fill(batch, context, hashpath, value, decision, cost_ms, result, error);
+    enum cairn_status status = fill(batch, context, keeping, result, error);
     if (!status)
-        status = replace_old(cache, context, hashpath, result, &old_bytes, error);
+        status =
+            replace_old(cache, context, keeping->hashpath, result, &old_bytes, error);
     if (!status)
-        status = apply(batch, context, decision->sync ? CAIRN_STORE_SYNC : 0, error);
+        status = apply(batch, context, flags, error);
     if (!status)
         account(cache, result->kept.size_bytes, old_bytes);
     return status;
@@ -325,17 +326,15 @@ pthread_mutex_t *keep_lock(struct cairn_cache *cache, const struct hashpath *has
     return lock;
 }
 
-enum cairn_status
-keep_result(struct cairn_cache *cache, const struct cairn_context *context,
-            const struct hashpath *hashpath, const struct cairn_value *value,
-            const struct cairn_cache_decision *decision, int64_t cost_ms,
-            struct cairn_path *target, struct cairn_error *error) {
+enum cairn_status keep_result(struct cairn_cache *cache,
+                              const struct cairn_context *context,
+                              const struct keeping *keeping, struct cairn_path *target,
+                              struct cairn_error *error) {
     struct batch batch;
     struct result result;
     batch_init(&batch, cache);
-    pthread_mutex_t *lock = keep_lock(cache, hashpath);
-    enum cairn_status status = write_result(&batch, context, hashpath, value, decision,
-                                            cost_ms, &result, error);
+    pthread_mutex_t *lock = keep_lock(cache, keeping->hashpath);
+    enum cairn_status status = write_result(&batch, context, keeping, &result, error);
     pthread_mutex_unlock(lock);
     if (!status && target)
         status =
@@ -356,7 +355,8 @@ struct later {
     struct hashpath hashpath;
     struct cairn_value value;
     struct cairn_cache_decision decision;
-    int64_t cost_ms, now_ms;
+    struct keeping keeping; /* of these */
+    int64_t now_ms;
     unsigned scopes;
     struct cairn_arena arena;
 };
@@ -370,8 +370,7 @@ static enum cairn_status run_later(struct queue_job *job, struct cairn_error *er
     struct later *later = (struct later *)job;
     const struct cairn_context context = {
         .now_ms = then, .clock = &later->now_ms, .scopes = later->scopes};
-    return keep_result(later->cache, &context, &later->hashpath, &later->value,
-                       &later->decision, later->cost_ms, NULL, error);
+    return keep_result(later->cache, &context, &later->keeping, NULL, error);
 }
 
 static void release_later(struct queue_job *job) {
@@ -382,27 +381,29 @@ static void release_later(struct queue_job *job) {
 
 enum cairn_status keep_result_later(struct cairn_cache *cache,
                                     const struct cairn_context *context,
-                                    const struct hashpath *hashpath,
-                                    const struct cairn_value *value,
-                                    const struct cairn_cache_decision *decision,
-                                    int64_t cost_ms, struct cairn_error *error) {
+                                    const struct keeping *keeping,
+                                    struct cairn_error *error) {
     struct later *later = malloc(sizeof *later);
     if (!later)
         return no_memory(error);
     later->job = (struct queue_job){.run = run_later, .release = release_later};
     later->cache = cache;
-    later->hashpath = *hashpath;
-    later->decision = *decision;
-    later->cost_ms = cost_ms;
+    later->hashpath = *keeping->hashpath;
+    later->decision = *keeping->decision;
+    later->keeping = *keeping;
+    later->keeping.hashpath = &later->hashpath;
+    later->keeping.value = &later->value;
+    later->keeping.decision = &later->decision;
     later->now_ms = cairn_context_now(context);
     later->scopes = context ? context->scopes : 0;
     cairn_arena_init(&later->arena);
-    enum cairn_status status = value_copy(value, &later->arena, &later->value, error);
+    enum cairn_status status =
+        value_copy(keeping->value, &later->arena, &later->value, error);
     if (status) {
         release_later(&later->job);
         return status;
     }
-    later->job.bytes = sizeof *later + value_size(value);
+    later->job.bytes = sizeof *later + value_size(&later->value);
     queue_give(&cache->queue, &later->job);
     return CAIRN_OK;
 }

@@ -18,8 +18,11 @@ struct call {
     struct hashpath hashpath;
     struct cairn_cache_facts facts;
     struct cairn_cache_decision decision; /* the latest */
+    struct found_result found; /* what is kept, if it was looked for already */
+    bool has_found;
     struct found_result stale; /* what was found, no longer fresh: for want of better */
     bool has_stale;
+    bool is_silent; /* the request itself says nothing about caching */
     struct cairn_resolved *info;
     int64_t now_ms; /* read once, and again when computing took its time */
     struct cairn_arena arena;
@@ -39,40 +42,35 @@ static unsigned lookup_scopes(const struct cairn_cache *cache,
     return scopes ? scopes : NO_SCOPE;
 }
 
-/* The caller's directives, then the request's own. `*own` (may be NULL): it has some.
- */
-static enum cairn_status add_request_directives(struct call *call, bool *own,
+/* The caller's directives, then the request's own. */
+static enum cairn_status add_request_directives(struct call *call,
                                                 struct cairn_error *error) {
-    struct cairn_directives said;
+    struct cairn_directives own;
     enum cairn_status status =
-        directives_of(call->request.message, &call->arena, &said, error);
-    if (own)
-        *own = said.given;
+        directives_of(call->request.message, &call->arena, &own, error);
+    call->is_silent = (call->request.message || call->request.is_path) && !own.given;
     return status ? status
-                  : directives_join(&call->options->request, &said, &call->arena,
+                  : directives_join(&call->options->request, &own, &call->arena,
                                     &call->facts.request, error);
 }
 
-/* What a request that was given by id says must be read, once: an id never changes its
- * meaning, so those that say nothing are remembered. */
+/* What a request that was given by id says must be read. But an id never changes its
+ * meaning: where a result of it is kept, its record tells whether it says anything. */
 static enum cairn_status read_request_directives(struct call *call,
                                                  struct cairn_error *error) {
     struct cairn_cache *cache = call->cache;
     struct party *request = &call->request;
     if (request->message || request->is_path)
         return CAIRN_OK;
-    uint64_t hash = cache_hash(cache, request->part);
-    _Atomic uint64_t *slot = &cache->silent[hash % SILENT_SLOTS];
-    if (atomic_load_explicit(slot, memory_order_relaxed) == hash)
+    call->has_found =
+        !keep_find(cache, &call->lookup, &call->hashpath, &call->found, NULL);
+    call->is_silent = call->has_found && call->found.result.silent;
+    if (call->is_silent)
         return CAIRN_OK;
     enum cairn_status status = party_load(cache, call->context, request, error);
-    if (status) /* not there: it says nothing, and is not remembered to */
+    if (status) /* not there: it says nothing now */
         return status == CAIRN_NOT_FOUND ? CAIRN_OK : status;
-    bool own = false;
-    status = add_request_directives(call, &own, error);
-    if (!status && !own)
-        atomic_store_explicit(slot, hash, memory_order_relaxed);
-    return status;
+    return add_request_directives(call, error);
 }
 
 static enum cairn_status open_call(struct call *call, const struct cairn_party *base,
@@ -93,11 +91,13 @@ static enum cairn_status open_call(struct call *call, const struct cairn_party *
     call->facts.base = cairn_id_slice(&call->hashpath.base);
     call->facts.path = hashpath_request(&call->hashpath);
     hashpath_text(&call->hashpath, &call->info->hashpath);
-    status = add_request_directives(call, NULL, error);
+    status = add_request_directives(call, error);
     return status ? status : read_request_directives(call, error);
 }
 
 static void close_call(struct call *call) {
+    if (call->has_found)
+        cairn_view_release(&call->found.view);
     if (call->has_stale)
         cairn_view_release(&call->stale.view);
     party_close(&call->base);
@@ -198,9 +198,11 @@ static enum cairn_status serve_stale(struct call *call, struct cairn_reading *ou
 /* CAIRN_NOT_FOUND: nothing that may be served. What is stale stays at hand. */
 static enum cairn_status look_up(struct call *call, struct cairn_reading *out,
                                  struct cairn_error *error) {
-    struct found_result found;
-    enum cairn_status status =
-        keep_find(call->cache, &call->lookup, &call->hashpath, &found, error);
+    struct found_result found = call->found;
+    enum cairn_status status = CAIRN_OK;
+    if (!call->has_found)
+        status = keep_find(call->cache, &call->lookup, &call->hashpath, &found, error);
+    call->has_found = false; /* it is `found` from here on */
     if (status == CAIRN_NOT_FOUND)
         return look_at_path(call, out, error);
     if (status)
@@ -257,12 +259,14 @@ static enum cairn_status fall_back(struct call *call, enum cairn_status failure,
 
 static enum cairn_status keep(struct call *call, const struct cairn_value *value,
                               int64_t cost_ms, struct cairn_error *error) {
-    const struct cairn_cache_decision *decision = &call->decision;
-    if (decision->async)
-        return keep_result_later(call->cache, call->context, &call->hashpath, value,
-                                 decision, cost_ms, error);
-    return keep_result(call->cache, call->context, &call->hashpath, value, decision,
-                       cost_ms, NULL, error);
+    const struct keeping keeping = {.hashpath = &call->hashpath,
+                                    .value = value,
+                                    .decision = &call->decision,
+                                    .cost_ms = cost_ms,
+                                    .silent = call->is_silent};
+    return call->decision.async
+               ? keep_result_later(call->cache, call->context, &keeping, error)
+               : keep_result(call->cache, call->context, &keeping, NULL, error);
 }
 
 /* Whether and how the result is kept. That it cannot be is no failure of the call; the
@@ -412,7 +416,7 @@ enum cairn_status cairn_cache_resolve(
     call.now_ms = cairn_context_now(context);
     call.options = options ? options : &none;
     call.info = info;
-    call.has_stale = false;
+    call.has_stale = call.has_found = call.is_silent = false;
     call.facts = (struct cairn_cache_facts){0};
     call.base.is_loaded = call.request.is_loaded = false;
     cairn_arena_init(&call.arena);
@@ -475,6 +479,8 @@ enum cairn_status cairn_cache_write_hashpath(struct cairn_cache *cache,
     struct hashpath parts;
     struct cairn_arena arena;
     struct cairn_value stored = *value;
+    const struct keeping keeping = {
+        .hashpath = &parts, .value = &stored, .decision = &decision};
     cairn_arena_init(&arena);
     enum cairn_status status =
         hashpath_parse(cache->options.hashpath, hashpath, &parts, error);
@@ -483,8 +489,7 @@ enum cairn_status cairn_cache_write_hashpath(struct cairn_cache *cache,
     if (!status && value->type == CAIRN_VALUE_MESSAGE)
         status = cairn_message_store(value, &arena, &stored, error);
     if (!status)
-        status =
-            keep_result(cache, context, &parts, &stored, &decision, 0, target, error);
+        status = keep_result(cache, context, &keeping, target, error);
     cairn_arena_free(&arena);
     return status;
 }

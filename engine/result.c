@@ -3,7 +3,13 @@
 
 #include "wire.h"
 
-enum { VERSION = 1, IS_LINKED = 1, MUST_REVALIDATE = 2, KNOWN_FLAGS = 3 };
+enum {
+    VERSION = 1,
+    IS_LINKED = 1,
+    MUST_REVALIDATE = 2,
+    IS_SILENT = 4,
+    KNOWN_FLAGS = 7
+};
 enum { DAY_MS = 86400000 };
 
 static uint64_t bits_of(double number) {
@@ -22,7 +28,8 @@ enum cairn_status result_encode(const struct result *result, struct cairn_bytes 
                                 struct cairn_error *error) {
     const struct cairn_kept *kept = &result->kept;
     uint64_t flags = (result->linked ? IS_LINKED : 0) |
-                     (kept->must_revalidate ? MUST_REVALIDATE : 0);
+                     (kept->must_revalidate ? MUST_REVALIDATE : 0) |
+                     (result->silent ? IS_SILENT : 0);
     bool done = wire_append_varint(out, VERSION) && wire_append_varint(out, flags) &&
                 wire_append_word(out, (uint64_t)kept->created_ms) &&
                 wire_append_word(out, (uint64_t)kept->fresh_until_ms) &&
@@ -67,6 +74,7 @@ enum cairn_status result_decode(struct cairn_slice bytes, struct result *out,
     kept->priority = number_of(priority);
     kept->must_revalidate = flags & MUST_REVALIDATE;
     out->linked = flags & IS_LINKED;
+    out->silent = flags & IS_SILENT;
     return CAIRN_OK;
 }
 

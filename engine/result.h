@@ -10,6 +10,7 @@ struct result {
     struct cairn_slice target; /* an id, or data/<hash> */
     struct cairn_slice tags;   /* each followed by a NUL */
     bool linked;               /* a link at the hashpath leads to it, too */
+    bool silent;               /* its request says nothing about caching */
 };
 
 /* Appends. */
