@@ -329,20 +329,22 @@ end
 
 -- -- Policies -------------------------------------------------------------------------
 
---- What `cairn.policies()` takes when it is given nothing, and who named the directory.
+--- What `cairn.policies()` takes when it is given nothing, who named the directory, and the
+--- configuration that says `use`, if one does.
 ---@return cairn.PoliciesOptions? options
 ---@return string origin or message
----@return cairn.code? code
+---@return string|cairn.code|nil use_origin or code
 function cairn.default_policies()
   local configuration, origin, code = read_first_configuration()
   if not configuration then return nil, origin, code end
   local options = { directory = from_environment("CAIRN_POLICIES"), use = configuration.use }
-  if options.directory then return options, "CAIRN_POLICIES" end
+  local use_origin = options.use and origin or nil
+  if options.directory then return options, "CAIRN_POLICIES", use_origin end
   options.directory = configuration.policies
-  if options.directory then return options, origin end
+  if options.directory then return options, origin, use_origin end
   local folder = configuration_folder()
   options.directory = folder and folder .. "/policies"
-  return options, "preset"
+  return options, "preset", use_origin
 end
 
 -- -- The cache ------------------------------------------------------------------------

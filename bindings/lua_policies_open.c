@@ -14,7 +14,8 @@ enum {
     WALL_MS = 50,
     MEMORY_MIN = 128 << 10,
     MEMORY_MAX = 1 << 30,
-    WALL_MAX = 60000
+    WALL_MAX = 60000,
+    ORIGIN_ROOM = 300
 };
 
 void cairn_lua_keep_default_policies(lua_State *L) {
@@ -24,9 +25,9 @@ void cairn_lua_keep_default_policies(lua_State *L) {
 
 /* -- Options ----------------------------------------------------------------------- */
 
-/* Pushes the table with which nothing said is filled up; false leaves a failure of
- * three values. */
-static bool push_defaults(lua_State *L) {
+/* Pushes the table with which nothing said is filled up, and copies who says `use` in
+ * it; false leaves a failure of three values. */
+static bool push_defaults(lua_State *L, char origin[ORIGIN_ROOM]) {
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &default_key) != LUA_TFUNCTION) {
         lua_pop(L, 1);
         lua_newtable(L);
@@ -36,12 +37,14 @@ static bool push_defaults(lua_State *L) {
     lua_call(L, 0, 3);
     if (lua_type(L, top) != LUA_TTABLE)
         return false;
+    if (lua_type(L, top + 2) == LUA_TSTRING)
+        snprintf(origin, ORIGIN_ROOM, "%s", lua_tostring(L, top + 2));
     lua_settop(L, top);
     return true;
 }
 
 /* The options as a table at 1; a directory alone is one. False: failed. */
-static bool normalize(lua_State *L) {
+static bool normalize(lua_State *L, char origin[ORIGIN_ROOM]) {
     lua_settop(L, 1);
     if (lua_type(L, 1) == LUA_TSTRING) {
         lua_createtable(L, 0, 1);
@@ -52,7 +55,7 @@ static bool normalize(lua_State *L) {
     }
     if (lua_isnil(L, 1)) {
         lua_settop(L, 0);
-        return push_defaults(L);
+        return push_defaults(L, origin);
     }
     cairn_lua_table(L, 1, "options");
     return true;
@@ -165,19 +168,32 @@ static bool read_settings(lua_State *L, struct policies_box *box, int defaults,
     return set_directory(L, settings, defaults, error);
 }
 
+/* What a configuration says is not in sight of whoever reads the message. */
+static int fail_to_open(lua_State *L, enum cairn_status status, int defaults,
+                        const char *origin, const struct cairn_error *error) {
+    struct cairn_error whole;
+    bool of_use = strncmp(error->message, "use.", 4) == 0;
+    bool by_default = !defaults || cairn_lua_field(L, 1, "use") == LUA_TNIL;
+    if (!of_use || !*origin || !by_default)
+        return cairn_lua_fail(L, status, error);
+    cairn_fail(&whole, status, "%s: %s", origin, error->message);
+    return cairn_lua_fail(L, status, &whole);
+}
+
 int cairn_lua_policies(lua_State *L) {
     static const char *const known[] = {"directory", "use",  "watch",    "steps",
                                         "memory",    "wall", "remember", "clock",
                                         "log",       NULL};
     struct cairn_error error;
+    char origin[ORIGIN_ROOM] = "";
     int defaults = 0;
-    if (!normalize(L))
+    if (!normalize(L, origin))
         return 3;
     cairn_lua_options(L, 1, known);
     bool whole = cairn_lua_field(L, 1, "directory") != LUA_TNIL;
     lua_pop(L, 1);
     if (!whole) {
-        if (!push_defaults(L))
+        if (!push_defaults(L, origin))
             return 3;
         defaults = lua_gettop(L);
     }
@@ -188,7 +204,7 @@ int cairn_lua_policies(lua_State *L) {
         return cairn_lua_fail(L, CAIRN_INVALID_ARGUMENT, &error);
     enum cairn_status status = policy_host_open(&box->settings, &box->host, &error);
     if (status)
-        return cairn_lua_fail(L, status, &error);
+        return fail_to_open(L, status, defaults, origin, &error);
     lua_settop(L, index);
     return 1;
 }

@@ -28,11 +28,6 @@ bool policy_name_valid(struct cairn_slice name) {
 static enum cairn_status cannot(struct cairn_error *error, const char *what,
                                 const char *name) {
     int code = errno;
-    if (code == ELOOP || code == EMLINK)
-        return cairn_fail(error, CAIRN_IO,
-                          "%s: it is a symbolic link, and those are not "
-                          "followed",
-                          name);
     return cairn_fail(error, code == ENOENT ? CAIRN_NOT_FOUND : CAIRN_IO,
                       "%s: cannot %s: %s", name, what, strerror(code));
 }
@@ -61,15 +56,29 @@ static enum cairn_status read_all(int file, const char *name, struct cairn_bytes
                       POLICY_SOURCE_MAX);
 }
 
+static enum cairn_status cannot_open(int directory, const char *name,
+                                     struct cairn_error *error) {
+    struct stat info;
+    int code = errno;
+    bool dangles = code == ENOENT &&
+                   fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                   S_ISLNK(info.st_mode);
+    if (dangles)
+        return cairn_fail(error, CAIRN_IO, "%s: it is a link to what is not there",
+                          name);
+    errno = code;
+    return cannot(error, "open it", name);
+}
+
 /* Opening must not wait: a pipe would, for a writer. */
-enum cairn_status policy_file_read(int directory, const char *name,
+static enum cairn_status read_file(int directory, const char *name, int follow,
                                    struct cairn_bytes *out, struct stat *status,
                                    struct cairn_error *error) {
     struct stat own;
-    int file = openat(directory, name,
-                      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int file =
+        openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
     if (file < 0)
-        return cannot(error, "open it", name);
+        return cannot_open(directory, name, error);
     enum cairn_status result = CAIRN_OK;
     if (!status)
         status = &own;
@@ -81,6 +90,12 @@ enum cairn_status policy_file_read(int directory, const char *name,
         result = read_all(file, name, out, error);
     close(file);
     return result;
+}
+
+enum cairn_status policy_file_read(int directory, const char *name,
+                                   struct cairn_bytes *out, struct stat *status,
+                                   struct cairn_error *error) {
+    return read_file(directory, name, 0, out, status, error);
 }
 
 static enum cairn_status write_all(int file, struct cairn_slice text, const char *name,
@@ -287,7 +302,7 @@ enum cairn_status policy_archive_read(const char *directory, const char *name,
     if (status)
         return status;
     snprintf(file, sizeof file, "%.64s.lua", hash);
-    status = policy_file_read(folder, file, out, NULL, error);
+    status = read_file(folder, file, O_NOFOLLOW, out, NULL, error);
     close(folder);
     if (status)
         return status;

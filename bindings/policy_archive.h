@@ -18,8 +18,9 @@ bool policy_name_valid(struct cairn_slice name);
 enum cairn_status policy_directory_open(const char *directory, int *out,
                                         struct cairn_error *error);
 
-/* Reads a regular file of at most POLICY_SOURCE_MAX bytes, never through a link.
- * CAIRN_NOT_FOUND: it is not there. `*status` may be NULL. */
+/* Reads a regular file of at most POLICY_SOURCE_MAX bytes, also through links: some
+ * keep their files elsewhere (mounted volumes, dotfile managers). CAIRN_NOT_FOUND: it
+ * is not there. `*status` may be NULL; it is of the file, not of a link. */
 struct stat;
 enum cairn_status policy_file_read(int directory, const char *name,
                                    struct cairn_bytes *out, struct stat *status,

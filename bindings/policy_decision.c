@@ -7,7 +7,7 @@
 struct taken {
     const struct policy_ask *ask;
     bool whole; /* otherwise what an example expects: some fields of one */
-    bool *cacheable;
+    bool *cacheable, *ordered;
 };
 
 static const struct taken *taken_of(const struct policy_reader *reader) {
@@ -68,9 +68,8 @@ static enum cairn_status add_tag(struct policy_reader *reader,
         memchr(tag.data, '\0', tag.size))
         return policy_field_wrong(reader, "strings, not empty and without NUL,");
     if (tag.size >= CAIRN_TAGS_ROOM - decision->tags_size)
-        return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                          "%s.tags: together they are over %d bytes", reader->what,
-                          CAIRN_TAGS_ROOM);
+        return policy_field_fail(reader, "together they are over %d bytes",
+                                 CAIRN_TAGS_ROOM);
     memcpy(decision->tags + decision->tags_size, tag.data, tag.size);
     decision->tags_size += tag.size;
     decision->tags[decision->tags_size++] = '\0';
@@ -124,17 +123,15 @@ static enum cairn_status read_member(struct policy_reader *reader, int index,
     const struct cairn_chain_facts *facts = facts_of(reader);
     lua_State *L = reader->L;
     if (lua_type(L, index) != LUA_TSTRING)
-        return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                          "%s.%s: names of stores expected, got %s", reader->what,
-                          reader->name, lua_typename(L, lua_type(L, index)));
+        return policy_field_fail(reader, "names of stores expected, got a %s",
+                                 lua_typename(L, lua_type(L, index)));
     struct cairn_slice name;
     name.data = lua_tolstring(L, index, &name.size);
     for (*out = 0; *out < facts->count; ++*out)
         if (cairn_slice_equal(name, cairn_slice_of(facts->members[*out].name)))
             return CAIRN_OK;
-    return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                      "%s.%s: there is no store '%.*s'", reader->what, reader->name,
-                      name.size > 64 ? 64 : (int)name.size, name.data);
+    return policy_field_fail(reader, "there is no store '%.*s'",
+                             name.size > 64 ? 64 : (int)name.size, name.data);
 }
 
 static enum cairn_status add_member(struct policy_reader *reader,
@@ -145,21 +142,39 @@ static enum cairn_status add_member(struct policy_reader *reader,
         return status;
     for (size_t i = 0; i < decision->count; i++)
         if (decision->order[i] == member)
-            return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                              "%s.order: it has '%s' twice", reader->what,
-                              facts_of(reader)->members[member].name);
+            return policy_field_fail(reader, "it has '%s' twice",
+                                     facts_of(reader)->members[member].name);
     decision->order[decision->count++] = (uint8_t)member;
     return CAIRN_OK;
 }
 
+/* Whether somebody there may do what is asked: any of the members, or of the order. */
+static bool can_be_done(const struct cairn_chain_facts *facts,
+                        const struct cairn_chain_decision *order) {
+    bool reads = facts->action == CAIRN_CHAIN_READ;
+    unsigned wanted = reads ? CAIRN_MEMBER_READS : CAIRN_MEMBER_WRITES;
+    size_t count = order ? order->count : facts->count;
+    for (size_t i = 0; i < count; i++)
+        if (facts->members[order ? order->order[i] : i].flags & wanted)
+            return true;
+    return false;
+}
+
 static enum cairn_status read_order(struct policy_reader *reader, void *into) {
+    const struct taken *taken = taken_of(reader);
+    const struct cairn_chain_facts *facts = facts_of(reader);
     size_t count;
     enum cairn_status status = policy_list_count(reader, "a list of names", &count);
+    *taken->ordered = true;
     for (size_t i = 1; i <= count && !status; i++) {
         lua_rawgeti(reader->L, -1, (lua_Integer)i);
         status = add_member(reader, into);
         lua_pop(reader->L, 1);
     }
+    if (!status && taken->whole && !can_be_done(facts, into) &&
+        can_be_done(facts, NULL))
+        status = policy_field_fail(reader, "it has nobody who may %s",
+                                   policy_action_names[facts->action]);
     return status;
 }
 
@@ -167,11 +182,10 @@ static enum cairn_status read_order(struct policy_reader *reader, void *into) {
 static enum cairn_status read_share(struct policy_reader *reader, unsigned *out) {
     const struct taken *taken = taken_of(reader);
     const struct cairn_chain_decision *decision = taken->ask->decision.chain;
-    enum cairn_status status = policy_read_count(reader, out);
+    enum cairn_status status = policy_read_some_count(reader, out);
     if (!status && (taken->whole || decision->count) && *out > decision->count)
-        status = cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                            "%s.%s: %u, but the order has %zu", reader->what,
-                            reader->name, *out, decision->count);
+        status = policy_field_fail(reader, "%u, but the order has %zu", *out,
+                                   decision->count);
     return status;
 }
 
@@ -215,7 +229,7 @@ static enum cairn_status read_promote(struct policy_reader *reader, void *into) 
 /* An example may expect deadlines alone: then they make up an order to be kept with. */
 static void expect_asked(struct policy_reader *reader, size_t member,
                          struct cairn_chain_decision *decision) {
-    if (!taken_of(reader)->whole && !*has_order(reader))
+    if (!taken_of(reader)->whole && !*taken_of(reader)->ordered)
         decision->order[decision->count++] = (uint8_t)member;
 }
 
@@ -225,7 +239,7 @@ static enum cairn_status set_deadline(struct policy_reader *reader,
     int64_t span;
     enum cairn_status status = read_member(reader, -2, &member);
     if (!status)
-        status = policy_read_wait(reader, &span);
+        status = policy_read_some_span(reader, &span);
     if (!status)
         expect_asked(reader, member, decision);
     for (size_t i = 0; !status && i < decision->count; i++)
@@ -249,15 +263,20 @@ static enum cairn_status read_deadlines(struct policy_reader *reader, void *into
 }
 
 static const struct policy_field keep_out_fields[] = {
-    {"after", policy_read_count, AT(keep_out_after), false},
-    {"ms", policy_read_span, AT(keep_out_ms), false},
+    {"after", policy_read_some_count, AT(keep_out_after), false},
+    {"ms", policy_read_some_span, AT(keep_out_ms), false},
     {0},
 };
 
 static enum cairn_status read_keep_out(struct policy_reader *reader, void *into) {
     if (lua_type(reader->L, -1) != LUA_TTABLE)
         return policy_field_wrong(reader, "table");
-    return policy_fields_read(reader, -1, keep_out_fields, into);
+    const struct cairn_chain_decision *decision = into;
+    enum cairn_status status = policy_fields_read(reader, -1, keep_out_fields, into);
+    if (!status && taken_of(reader)->whole &&
+        (!decision->keep_out_after || !decision->keep_out_ms))
+        status = policy_field_fail(reader, "it needs both after and ms");
+    return status;
 }
 
 static const struct policy_field chain_fields[] = {
@@ -265,8 +284,8 @@ static const struct policy_field chain_fields[] = {
     {"race", read_race, AT(race), true},
     {"need", read_need, AT(need), true},
     {"promote", read_promote, AT(promote), false},
-    {"promote_max", policy_read_size, AT(promote_max_bytes), false},
-    {"promote_for", policy_read_span, AT(promote_ms), false},
+    {"promote_max", policy_read_some_size, AT(promote_max_bytes), false},
+    {"promote_for", policy_read_some_span, AT(promote_ms), false},
     {"deadlines", read_deadlines, 0, true},
     {"keep_out", read_keep_out, 0, false},
     {"cacheable", read_cacheable, 0, false},
@@ -289,23 +308,13 @@ static const struct policy_field eviction_fields[] = {
 
 /* -- All --------------------------------------------------------------------------- */
 
-static bool has_field(lua_State *L, const char *wanted) {
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        if (lua_type(L, -2) == LUA_TSTRING &&
-            strcmp(lua_tostring(L, -2), wanted) == 0) {
-            lua_pop(L, 2);
-            return true;
-        }
-    }
-    return false;
-}
-
 enum cairn_status policy_decision_read(lua_State *L, const struct policy_ask *ask,
                                        bool whole, bool *cacheable,
                                        struct cairn_error *error) {
     static const struct policy_field *const fields[] = {cache_fields, chain_fields,
                                                         eviction_fields};
-    struct taken taken = {ask, cacheable};
+    bool ordered = false;
+    struct taken taken = {ask, whole, cacheable, &ordered};
     struct policy_reader reader = {
         .L = L, .about = &taken, .what = "decision", .error = error};
     policy_ask_reset(ask);
@@ -315,7 +324,7 @@ enum cairn_status policy_decision_read(lua_State *L, const struct policy_ask *as
                           lua_typename(L, lua_type(L, -1)));
     enum cairn_status status =
         policy_fields_read(&reader, -1, fields[ask->question], ask->decision.any);
-    if (!status && whole && ask->question == POLICY_CHAIN && !has_field(L, "order"))
+    if (!status && whole && ask->question == POLICY_CHAIN && !ordered)
         status = cairn_fail(error, CAIRN_POLICY_ERROR, "decision.order: it is missing");
     return status;
 }

@@ -270,7 +270,7 @@ static void put_chain(struct sink *sink, const struct cairn_chain_facts *facts,
         sink->integer(sink, "need", decision->need);
     put_promotion(sink, facts, decision);
     put_deadlines(sink, facts, decision);
-    if (decision->keep_out_after) {
+    if (decision->keep_out_after || decision->keep_out_ms) {
         sink->open(sink, "keep_out", false);
         sink->integer(sink, "after", decision->keep_out_after);
         sink->integer(sink, "ms", decision->keep_out_ms);

@@ -2,6 +2,7 @@
 #include "policy_events.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "policy_json.h"
 
@@ -82,6 +83,8 @@ bool policy_event_line(const struct policy_event *event, struct cairn_bytes *out
     policy_json_open(&json, '{');
     policy_json_key(&json, "time");
     policy_json_integer(&json, event->time_ms);
+    policy_json_key(&json, "process");
+    policy_json_integer(&json, getpid());
     policy_json_key(&json, "policy");
     policy_json_string(&json, cairn_slice_of(event->policy));
     if (event->version[0]) {

@@ -2,17 +2,48 @@
 #include "policy_fields.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static enum cairn_status fail_at(struct policy_reader *reader, enum cairn_status status,
+                                 const char *what) {
+    bool within = reader->outer != NULL;
+    return cairn_fail(reader->error, status, "%s%s%s.%s: %s", reader->what,
+                      within ? "." : "", within ? reader->outer : "", reader->name,
+                      what);
+}
+
+enum cairn_status policy_field_fail(struct policy_reader *reader, const char *format,
+                                    ...) {
+    char what[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    return fail_at(reader, CAIRN_POLICY_ERROR, what);
+}
 
 enum cairn_status policy_field_wrong(struct policy_reader *reader,
                                      const char *expected) {
-    return cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s.%s: %s expected, got %s",
-                      reader->what, reader->name, expected,
-                      lua_typename(reader->L, lua_type(reader->L, -1)));
+    lua_State *L = reader->L;
+    switch (lua_type(L, -1)) {
+    case LUA_TSTRING:
+        return policy_field_fail(reader, "%s expected, got '%.60s'", expected,
+                                 lua_tostring(L, -1));
+    case LUA_TNUMBER:
+        return policy_field_fail(reader, "%s expected, got %.14g", expected,
+                                 lua_tonumber(L, -1));
+    case LUA_TBOOLEAN:
+        return policy_field_fail(reader, "%s expected, got %s", expected,
+                                 lua_toboolean(L, -1) ? "true" : "false");
+    default:
+        return policy_field_fail(reader, "%s expected, got a %s", expected,
+                                 lua_typename(L, lua_type(L, -1)));
+    }
 }
 
 enum cairn_status policy_field_no_memory(struct policy_reader *reader) {
-    return cairn_fail(reader->error, CAIRN_NO_MEMORY, "%s.%s: no memory for it",
-                      reader->what, reader->name);
+    return fail_at(reader, CAIRN_NO_MEMORY, "no memory for it");
 }
 
 bool policy_to_slice(lua_State *L, struct cairn_slice *out) {
@@ -39,20 +70,28 @@ static const struct policy_field *find(const struct policy_field *fields,
     return NULL;
 }
 
+/* Of the table, not of one of its fields. */
+static void fail_within(struct policy_reader *reader, const char *what,
+                        struct cairn_slice name, const char *end) {
+    bool within = reader->outer != NULL;
+    cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s%s%s: %s%.*s%s", reader->what,
+               within ? "." : "", within ? reader->outer : "", what,
+               name.size > 64 ? 64 : (int)name.size, name.data, end);
+}
+
 /* The field that the key below the top of the stack names; NULL fills the error. */
 static const struct policy_field *field_at(struct policy_reader *reader,
                                            const struct policy_field *fields) {
     if (lua_type(reader->L, -2) != LUA_TSTRING) {
-        cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s: fields have names, not a %s",
-                   reader->what, lua_typename(reader->L, lua_type(reader->L, -2)));
+        const char *type = lua_typename(reader->L, lua_type(reader->L, -2));
+        fail_within(reader, "fields have names, not a ", cairn_slice_of(type), "");
         return NULL;
     }
     struct cairn_slice name;
     name.data = lua_tolstring(reader->L, -2, &name.size);
     const struct policy_field *field = find(fields, name);
     if (!field)
-        cairn_fail(reader->error, CAIRN_POLICY_ERROR, "%s: there is no field '%.*s'",
-                   reader->what, name.size > 64 ? 64 : (int)name.size, name.data);
+        fail_within(reader, "there is no field '", name, "'");
     return field;
 }
 
@@ -79,13 +118,15 @@ static enum cairn_status walk(struct policy_reader *reader, int index,
 
 enum cairn_status policy_fields_read(struct policy_reader *reader, int index,
                                      const struct policy_field *fields, void *into) {
-    const char *outer = reader->name;
+    const char *name = reader->name, *outer = reader->outer;
     bool more = false;
+    reader->outer = name;
     index = lua_absindex(reader->L, index);
     enum cairn_status status = walk(reader, index, fields, false, into, &more);
     if (!status && more)
         status = walk(reader, index, fields, true, into, &more);
-    reader->name = outer;
+    reader->name = name;
+    reader->outer = outer;
     return status;
 }
 
@@ -104,43 +145,71 @@ enum cairn_status policy_read_integer(struct policy_reader *reader, void *into) 
     if (lua_type(reader->L, -1) == LUA_TNUMBER)
         value = lua_tointegerx(reader->L, -1, &is_integer);
     if (!is_integer)
-        return policy_field_wrong(reader, "integer");
+        return policy_field_wrong(reader, "a whole number");
     *(int64_t *)into = value;
     return CAIRN_OK;
 }
 
-static enum cairn_status read_natural(struct policy_reader *reader, int64_t most,
-                                      int64_t *out) {
+enum { COUNT_MAX = 1000000 };
+
+static enum cairn_status read_bounded(struct policy_reader *reader, int64_t least,
+                                      int64_t most, int64_t *out) {
     enum cairn_status status = policy_read_integer(reader, out);
-    if (!status && (*out < 0 || *out > most))
-        status = cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                            "%s.%s: %lld is not from 0 to %lld", reader->what,
-                            reader->name, (long long)*out, (long long)most);
+    if (!status && (*out < least || *out > most))
+        status = policy_field_fail(reader, "%lld is not from %lld to %lld",
+                                   (long long)*out, (long long)least, (long long)most);
+    return status;
+}
+
+static enum cairn_status read_span(struct policy_reader *reader, int64_t least,
+                                   int64_t *out) {
+    int64_t value;
+    enum cairn_status status = read_bounded(reader, least, INT64_MAX, &value);
+    if (!status)
+        *out = value > POLICY_SPAN_MAX ? INT64_MAX : value;
+    return status;
+}
+
+static enum cairn_status read_size(struct policy_reader *reader, int64_t least,
+                                   uint64_t *out) {
+    int64_t value;
+    enum cairn_status status = read_bounded(reader, least, INT64_MAX, &value);
+    if (!status)
+        *out = (uint64_t)value;
+    return status;
+}
+
+static enum cairn_status read_count(struct policy_reader *reader, int64_t least,
+                                    unsigned *out) {
+    int64_t value;
+    enum cairn_status status = read_bounded(reader, least, COUNT_MAX, &value);
+    if (!status)
+        *out = (unsigned)value;
     return status;
 }
 
 enum cairn_status policy_read_span(struct policy_reader *reader, void *into) {
-    int64_t value;
-    enum cairn_status status = read_natural(reader, INT64_MAX, &value);
-    if (!status)
-        *(int64_t *)into = value > POLICY_SPAN_MAX ? INT64_MAX : value;
-    return status;
+    return read_span(reader, 0, into);
 }
 
 enum cairn_status policy_read_size(struct policy_reader *reader, void *into) {
-    int64_t value;
-    enum cairn_status status = read_natural(reader, INT64_MAX, &value);
-    if (!status)
-        *(uint64_t *)into = (uint64_t)value;
-    return status;
+    return read_size(reader, 0, into);
 }
 
 enum cairn_status policy_read_count(struct policy_reader *reader, void *into) {
-    int64_t value;
-    enum cairn_status status = read_natural(reader, 1000000, &value);
-    if (!status)
-        *(unsigned *)into = (unsigned)value;
-    return status;
+    return read_count(reader, 0, into);
+}
+
+enum cairn_status policy_read_some_span(struct policy_reader *reader, void *into) {
+    return read_span(reader, 1, into);
+}
+
+enum cairn_status policy_read_some_size(struct policy_reader *reader, void *into) {
+    return read_size(reader, 1, into);
+}
+
+enum cairn_status policy_read_some_count(struct policy_reader *reader, void *into) {
+    return read_count(reader, 1, into);
 }
 
 enum cairn_status policy_read_number(struct policy_reader *reader, void *into) {
@@ -148,9 +217,7 @@ enum cairn_status policy_read_number(struct policy_reader *reader, void *into) {
         return policy_field_wrong(reader, "number");
     double value = lua_tonumber(reader->L, -1);
     if (!isfinite(value))
-        return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                          "%s.%s: it is not a finite number", reader->what,
-                          reader->name);
+        return policy_field_fail(reader, "it is not a finite number");
     *(double *)into = value;
     return CAIRN_OK;
 }

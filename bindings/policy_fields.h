@@ -23,6 +23,7 @@ struct policy_reader {
     const void *about;         /* what field readers may need to know besides */
     const char *what;          /* "decision", "context": begins every message */
     const char *name;          /* of the field that is read */
+    const char *outer;         /* of the one that it is in; NULL: of none */
     struct cairn_error *error;
 };
 
@@ -38,7 +39,12 @@ struct policy_field {
 enum cairn_status policy_fields_read(struct policy_reader *reader, int index,
                                      const struct policy_field *fields, void *into);
 
-/* "decision.order: a list of names expected, got number". */
+/* "decision.accept.max_age: ...": CAIRN_POLICY_ERROR. */
+__attribute__((format(printf, 2, 3))) enum cairn_status
+policy_field_fail(struct policy_reader *reader, const char *format, ...);
+
+/* "decision.order: a list of names expected, got 'x'": the value is at the top of the
+ * stack. */
 enum cairn_status policy_field_wrong(struct policy_reader *reader,
                                      const char *expected);
 
@@ -55,6 +61,10 @@ enum cairn_status policy_read_integer(struct policy_reader *reader, void *into);
 enum cairn_status policy_read_size(struct policy_reader *reader, void *into);
 /* unsigned */
 enum cairn_status policy_read_count(struct policy_reader *reader, void *into);
+/* The same from 1: where 0 would mean that there is no bound at all. */
+enum cairn_status policy_read_some_span(struct policy_reader *reader, void *into);
+enum cairn_status policy_read_some_size(struct policy_reader *reader, void *into);
+enum cairn_status policy_read_some_count(struct policy_reader *reader, void *into);
 /* double, finite */
 enum cairn_status policy_read_number(struct policy_reader *reader, void *into);
 /* struct cairn_slice, copied */

@@ -48,12 +48,13 @@ enum { FILES_MAX = 64, PROBLEM_ROOM = 512 };
 
 struct policy_file {
     char name[POLICY_NAME_ROOM];
-    struct stat seen;             /* as it was when it was read */
-    bool settled;                 /* could not have changed in the same tick */
-    char hash[POLICY_HASH_ROOM];  /* of what was read; empty: could not be */
-    struct policy_module *module; /* the last good one; NULL */
-    char problem[PROBLEM_ROOM];   /* why what was read does not decide; or empty */
-    bool there;                   /* at the last look */
+    struct stat seen;               /* as it was when it was read */
+    bool settled;                   /* could not have changed in the same tick */
+    char hash[POLICY_HASH_ROOM];    /* of what was read; empty: could not be */
+    struct policy_module *module;   /* the last good one; NULL */
+    char problem[PROBLEM_ROOM];     /* why what was read does not decide; or empty */
+    char refused[POLICY_HASH_ROOM]; /* the version of which that was said */
+    bool there;                     /* at the last look */
     bool known; /* when the process began: the version was the one taken last */
 };
 
@@ -127,9 +128,10 @@ enum cairn_status policy_set_shipped(struct policy_host *host, const char *name,
 /* policy_decide.c: the functions of the seam. */
 void policy_decide_init(struct policy_host *host);
 
-/* Without memory, trace and canaries: the candidate in the place of the user's file, and
- * behind it the shipped policies and the engine, as it were once it is promoted. NULL:
- * those in use. It is decided whatever the status, which is the candidate's failure. */
+/* Without memory, trace and canaries: the candidate in the place of the user's file,
+ * and behind it the shipped policies and the engine, as it were once it is promoted.
+ * NULL: those in use. It is decided whatever the status, which is the candidate's
+ * failure. */
 enum cairn_status policy_decide_with(struct policy_host *host,
                                      struct policy_module *candidate,
                                      const struct policy_ask *ask,

@@ -67,8 +67,10 @@ static void report(struct policy_host *host, const char *name, const char *hash,
 
 static void refuse(struct policy_host *host, struct policy_file *file,
                    const struct cairn_error *why) {
-    if (strcmp(file->problem, why->message) == 0)
+    if (strcmp(file->problem, why->message) == 0 &&
+        strcmp(file->refused, file->hash) == 0)
         return; /* said before */
+    memcpy(file->refused, file->hash, sizeof file->refused);
     snprintf(file->problem, sizeof file->problem, "%s", why->message);
     report(host, file->name, file->hash, "refused", why->message);
 }
@@ -160,8 +162,7 @@ static bool look_at(struct policy_host *host, struct policy_file *file, int dire
     struct cairn_error why;
     bool changed = false;
     snprintf(name, sizeof name, "%s.lua", file->name);
-    if (!force && fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-        looks_same(file, &now))
+    if (!force && fstatat(directory, name, &now, 0) == 0 && looks_same(file, &now))
         return false;
     enum cairn_status status = policy_file_read(directory, name, &text, &now, &why);
     if (status == CAIRN_NOT_FOUND) {

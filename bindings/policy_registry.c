@@ -57,6 +57,7 @@ static void free_host(struct policy_host *host) {
  * broken. */
 static enum cairn_status check_use(struct policy_host *host,
                                    struct cairn_error *error) {
+    const char *directory = host->settings.directory;
     for (int question = 0; question < POLICY_QUESTIONS; question++) {
         struct policy_module *module = NULL;
         const char *name = host->settings.use[question];
@@ -65,15 +66,28 @@ static enum cairn_status check_use(struct policy_host *host,
             return status;
         if (policy_load_find(host, name))
             continue;
+        const char *asked = policy_question_names[question];
         if (status)
-            return status;
+            return cairn_fail(error, CAIRN_NOT_FOUND,
+                              "use.%s: there is no policy '%s', neither shipped nor in "
+                              "%.300s",
+                              asked, name, directory ? directory : "a directory");
         if (module->question != (enum policy_question)question)
             return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
-                              "use: the policy '%s' does not answer '%s' but '%s'",
-                              name, policy_question_names[question],
-                              policy_question_names[module->question]);
+                              "use.%s: the policy '%s' does not answer that but '%s'",
+                              asked, name, policy_question_names[module->question]);
     }
     return CAIRN_OK;
+}
+
+/* It may not be there yet; but what is something else will hardly become one. */
+static enum cairn_status check_directory(const char *directory,
+                                         struct cairn_error *error) {
+    struct stat info;
+    if (!directory || stat(directory, &info) < 0 || S_ISDIR(info.st_mode))
+        return CAIRN_OK;
+    return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
+                      "policies: it is not a directory: %.400s", directory);
 }
 
 static enum cairn_status start(struct policy_host *host, struct cairn_error *error) {
@@ -83,7 +97,9 @@ static enum cairn_status start(struct policy_host *host, struct cairn_error *err
         host->memory = policy_memory_new();
     if (!host->events || !host->trace || (host->settings.remember && !host->memory))
         return cairn_fail(error, CAIRN_NO_MEMORY, "no memory for policies");
-    enum cairn_status status = policy_set_renew(host, error);
+    enum cairn_status status = check_directory(host->settings.directory, error);
+    if (!status)
+        status = policy_set_renew(host, error);
     if (status)
         return status;
     pthread_mutex_lock(&host->loading);

@@ -57,8 +57,7 @@ static int64_t now_of(const struct policy_situation *situation) {
 static enum cairn_status before(struct policy_reader *reader, int64_t ms,
                                 int64_t *out) {
     if (__builtin_sub_overflow(now_of(situation_of(reader)), ms, out))
-        return cairn_fail(reader->error, CAIRN_POLICY_ERROR,
-                          "%s.%s: there is no such time", reader->what, reader->name);
+        return policy_field_fail(reader, "there is no such time");
     return CAIRN_OK;
 }
 

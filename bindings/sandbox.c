@@ -187,7 +187,7 @@ static int keep_place(lua_State *L) {
 
 static void begin(struct sandbox *sandbox, int function, bool with_line) {
     lua_State *L = sandbox->L;
-    sandbox->used = sandbox->unseen = 0;
+    sandbox->used = sandbox->unseen = sandbox->squeezed = 0;
     sandbox->breach = BREACH_NONE;
     sandbox->refused = (struct sandbox_refused){NULL, 0, 0};
     sandbox->deadline_ns = deadline_ns(sandbox);

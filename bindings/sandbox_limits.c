@@ -76,9 +76,18 @@ static void spend(struct sandbox *sandbox, uint64_t steps) {
     sandbox->used = sum(sandbox->used, steps);
     sandbox->unseen = sum(sandbox->unseen, steps);
     if (sandbox->used > sandbox->limits.steps)
-        note(sandbox, BREACH_STEPS);
+        note(sandbox, sandbox->used - sandbox->squeezed > sandbox->limits.steps
+                          ? BREACH_STEPS
+                          : BREACH_MEMORY);
     else if (sandbox->unseen >= CLOCK_STEPS || sandbox->large)
         look_at_clock(sandbox);
+}
+
+/* Work that there would not be with more memory: if that is too much, it is the memory
+ * that was. */
+static void spend_squeezed(struct sandbox *sandbox, uint64_t steps) {
+    sandbox->squeezed = sum(sandbox->squeezed, steps);
+    spend(sandbox, steps);
 }
 
 /* The innermost line of Lua in this thread. */
@@ -126,6 +135,13 @@ void sandbox_charge(lua_State *L, uint64_t steps) {
         raise_breach(L, sandbox);
 }
 
+void sandbox_need(lua_State *L, size_t bytes) {
+    struct sandbox *sandbox = sandbox_of(L);
+    if (sandbox->limited && bytes > sandbox->limits.memory_bytes)
+        note(sandbox, BREACH_MEMORY);
+    sandbox_check(L);
+}
+
 /* -- The hook --------------------------------------------------------------------- */
 
 static void note_line(lua_State *L, lua_Debug *event, struct sandbox *sandbox) {
@@ -168,7 +184,7 @@ static bool is_repeated(struct sandbox *sandbox,
                 refused->wants == request->wants;
     *refused = *request;
     if (!same)
-        spend(sandbox, sandbox->held / 16);
+        spend_squeezed(sandbox, sandbox->held / 16);
     return same;
 }
 
@@ -199,12 +215,15 @@ static bool admit_limited(struct sandbox *sandbox,
     const size_t limit = sandbox->limits.memory_bytes;
     const size_t most = limit + limit + HUGE_BYTES;
     bool is_over = sandbox->breach != BREACH_NONE && more >= HUGE_BYTES;
-    spend(sandbox, 1 + more / 16);
+    bool fits = more <= limit - smaller(sandbox->held, limit);
+    if (fits)
+        spend(sandbox, 1 + more / 16);
+    else
+        spend_squeezed(sandbox, 1 + more / 16);
     if (is_stuck(sandbox, request)) {
         note(sandbox, BREACH_STUCK);
         is_over = true;
     }
-    bool fits = more <= limit - smaller(sandbox->held, limit);
     if (fits)
         sandbox->refused = (struct sandbox_refused){NULL, 0, 0};
     else if (!sandbox->breach && !is_repeated(sandbox, request))

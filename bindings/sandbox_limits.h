@@ -55,6 +55,7 @@ struct sandbox {
     /* The call under way, or the last one. */
     bool limited;          /* false: our own code runs, only memory is bounded */
     uint64_t used, unseen; /* steps; those since the clock was looked at */
+    uint64_t squeezed;     /* of them, what it cost that memory was short */
     uint64_t progress;     /* looks of the hook, and charges */
     struct sandbox_growth growth;
     int64_t deadline_ns;
@@ -90,6 +91,10 @@ void sandbox_charge(lua_State *L, uint64_t steps);
 static inline void sandbox_charge_bytes(lua_State *L, size_t bytes) {
     sandbox_charge(L, 1 + bytes / 16);
 }
+
+/* Raises if so many bytes can not be had whatever is collected: asked before a large
+ * block is made, when it can still be said in which line. */
+void sandbox_need(lua_State *L, size_t bytes);
 
 /* Raises if a limit was breached: what catches errors calls it first. */
 void sandbox_check(lua_State *L);

@@ -103,6 +103,7 @@ int sandbox_table_sort(lua_State *L) {
     if (!lua_isnoneornil(L, 2))
         luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
+    sandbox_need(L, 2 * (size_t)count * sizeof(void *));
     lua_createtable(L, (int)count, 0);
     lua_createtable(L, (int)count, 0);
     struct sort sort = {L, FROM, TO, !lua_isnil(L, 2)};

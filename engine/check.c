@@ -29,9 +29,9 @@ static enum cairn_status check_child(const struct cairn_pack_child *child,
                              "the target is no normal path of the inline link",
                              child->name);
     if (entry->form != CAIRN_PLAIN || entry->expires_ms)
-        return cairn_fail_at(
-            error, CAIRN_INVALID_ARGUMENT,
-            "an inline child is plain and does not expire", child->name);
+        return cairn_fail_at(error, CAIRN_INVALID_ARGUMENT,
+                             "an inline child is plain and does not expire",
+                             child->name);
     return check_metadata(entry->metadata, child->name, error);
 }
 

@@ -85,7 +85,7 @@ function cairn.default_cache() end
 --- then `policies` in cairn.conf.lua (`use` is from there too), then $XDG_CONFIG_HOME/cairn/policies.
 ---@return cairn.PoliciesOptions? options
 ---@return string origin or message
----@return cairn.code? code
+---@return string|cairn.code|nil use_origin the configuration that says `use`, if one does; or code
 function cairn.default_policies() end
 
 ---@class cairn.StoreOptions
@@ -1128,7 +1128,7 @@ function Policies:abandon(name) end
 function Policies:decide(question, context) end
 
 --- Reports since the process began, the newest last: "loaded", "refused", "removed" (files), "error",
---- "breach" (decisions: the 1st, 2nd, 4th, 8th ... of a version), "canary", "returned", "abandoned" (trials),
+--- "breach" (decisions: the 1st, 2nd, 4th, 8th ... of a version), "canary", "returned", "promoted", "abandoned" (trials),
 --- "not_kept", "unreadable", "polled" (the directory). Of more than 1,024 the newest.
 ---@return { time: integer, policy: string, version?: string, event: string, message?: string }[]
 function Policies:events() end

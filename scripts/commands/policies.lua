@@ -89,6 +89,11 @@ function policies.list()
   if output.as_json then return end
   columns({ "NAME", "QUESTION", "VERSION", "SINCE", ">ERRORS", "STATE", "ORIGIN" }, rows)
   write_problems(list)
+  local directory = policy_log.directory()
+  if directory and not process.kind(directory) then
+    output.write(("\nno policies of your own: there is no directory %s\n"):format(
+      output.name(directory)))
+  end
 end
 
 ---@param line cairn.program.Line
@@ -250,8 +255,12 @@ policies["try"] = function(line)
   local most = arguments.count(line, "differences") or 10
   local own <close> = open()
   local report = check(own:try(line.operands[1], trace))
-  if output.as_json then return output.json(json.plain(report)) end
-  write_try_report(report, most)
+  if output.as_json then
+    output.json(json.plain(report))
+  else
+    write_try_report(report, most)
+  end
+  return report.errors > 0 and 1 or 0
 end
 
 local QUESTIONS = { cache_control = true, chain = true, eviction = true }

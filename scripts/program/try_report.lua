@@ -66,10 +66,12 @@ end
 ---@param most integer differences to show
 return function(report, most)
   local share = report.decisions > 0 and report.different / report.decisions * 100 or 0
-  output.write(("%d decisions of %s asked again: %d are different (%.1f %%)"):format(
+  if report.errors > 0 then
+    output.write(("the candidate FAILED at %d of %d decisions, which the shipped policy would make\n")
+      :format(report.errors, report.decisions))
+  end
+  output.write(("%d decisions of %s asked again: %d are different (%.1f %%)\n"):format(
     report.decisions, report.question, report.different, share))
-  output.write(report.errors > 0 and (", the candidate failed at %d\n"):format(report.errors)
-    or "\n")
   if report.dropped > 0 then
     output.write(("%d decisions were not recorded\n"):format(report.dropped))
   end
