@@ -13,7 +13,8 @@
 ---       "rocksdb:./cache",
 ---     }, { policies = cairn.policies { use = { chain = "routes" } } })
 
--- Edit these: a prefix of whole segments, and names of stores, the preferred first.
+-- Edit these: a prefix of whole segments ("a/b", or "" for every path), and names of stores,
+-- the preferred first.
 local ROUTES = {
   { prefix = "jobs", stores = { "durable" }, tiers = false },
   { prefix = "data", stores = { "bulk", "archive" } },
@@ -22,10 +23,17 @@ local ROUTES = {
 local DEADLINE = { cluster = 2000, remote = 10000 } -- ms by scope
 local KEEP_OUT = { after = 3, ms = 5000 } -- failures in a row, and how long then
 
+-- What paths beneath a prefix begin with: "a/" for "a", "/a" and "a/"; "" for "".
+local heads = {}
+for i = 1, #ROUTES do
+  local prefix = ROUTES[i].prefix:gsub("^/+", ""):gsub("/+$", "")
+  heads[i] = prefix == "" and "" or prefix .. "/"
+end
+
 local function route_for(path)
-  for i = 1, #ROUTES do
-    local prefix = ROUTES[i].prefix
-    if path == prefix or path:sub(1, #prefix + 1) == prefix .. "/" then return ROUTES[i] end
+  path = path .. "/"
+  for i = 1, #heads do
+    if path:sub(1, #heads[i]) == heads[i] then return ROUTES[i] end
   end
   return nil
 end

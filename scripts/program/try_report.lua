@@ -67,8 +67,8 @@ end
 return function(report, most)
   local share = report.decisions > 0 and report.different / report.decisions * 100 or 0
   if report.errors > 0 then
-    output.write(("the candidate FAILED at %d of %d decisions, which the shipped policy would make\n")
-      :format(report.errors, report.decisions))
+    output.write(("the candidate FAILED at %d of %d decisions, which the shipped policy "
+      .. "would make\n"):format(report.errors, report.decisions))
   end
   output.write(("%d decisions of %s asked again: %d are different (%.1f %%)\n"):format(
     report.decisions, report.question, report.different, share))

@@ -345,6 +345,35 @@ describe("a candidate that is tried", function()
     assert.same(report.live, report.candidate)
   end)
 
+  it("is followed by the shipped policy where it fails, not by the user's", function()
+    assert(lfs.mkdir(directory .. "/own"))
+    place.put(directory .. "/own/cache_control.lua", scripts.keeping(1000))
+    assert(policies:reload())
+    local lines = {}
+    for now = 0, 9 do call(lines, now, "a", now == 0 and 10 or nil) end
+    local report = assert(try(scripts.deciding [[
+      if context.moment == "lookup" then return context.nothing.at_all end
+      return nil]], lines))
+    assert.equal(9, report.live.hits)
+    assert.equal(0, report.candidate.hits)
+    assert.equal(10, report.candidate.bypasses)
+    assert.equal(10, report.errors)
+  end)
+
+  it("is followed by the shipped policy where it has no opinion, too", function()
+    assert(lfs.mkdir(directory .. "/own"))
+    place.put(directory .. "/own/cache_control.lua", scripts.keeping(1000))
+    assert(policies:reload())
+    local lines = {}
+    call(lines, 0, "a", 10)
+    call(lines, 1, "a")
+    local report = assert(try(scripts.deciding "return nil", lines))
+    assert.equal(0, report.errors)
+    assert.equal(1, report.live.hits)
+    assert.equal(0, report.candidate.hits)
+    assert.equal(3, report.different)
+  end)
+
   it("is asked which stores it would ask", function()
     local lines = {}
     for i = 1, 10 do

@@ -4,6 +4,7 @@
 local cairn = require "cairn"
 local cjson = require "cjson"
 local lfs = require "lfs"
+local uv = require "luv"
 
 local place = require "spec.support.place"
 local scripts = require "spec.support.policies"
@@ -276,5 +277,125 @@ describe("a process that begins", function()
     os.remove(directory .. "/cache_control.lua")
     local policies <close> = open()
     assert.is_nil(fresh_for(policies))
+  end)
+end)
+
+describe("a candidate that decides a share of the calls", function()
+  local directory, policies, cache
+
+  before_each(function()
+    directory = place.fresh()
+    place.put(directory .. "/cache_control.lua", scripts.keeping(1000))
+    policies = assert(cairn.policies { directory = directory, watch = false })
+    cache = assert(cairn.cache { store = "memory:", policies = policies })
+  end)
+
+  after_each(function()
+    cache:close()
+    policies:close()
+    place.remove(directory)
+  end)
+
+  local function begin(source, options)
+    place.put(directory .. "/candidate.txt", source)
+    return assert(policies:canary("cache_control", directory .. "/candidate.txt", options))
+  end
+
+  local function trial()
+    for _, info in ipairs(policies:list()) do
+      if info.name == "cache_control" then return info.canary end
+    end
+  end
+
+  -- Every one is a miss, which asks twice: before and after computing.
+  local function resolve(number)
+    local steps = {}
+    local value = cache:resolve({ a = "1" }, { path = "p" .. number },
+      function() return "x" end, { explain = steps })
+    assert.equal("x", value)
+    local deciders = {}
+    for _, step in ipairs(steps) do
+      if step.operation == "decide cache_control" then
+        deciders[#deciders + 1] = step.canary and "candidate" or "live"
+      end
+    end
+    return deciders
+  end
+
+  local function last_event()
+    local events = policies:events()
+    return events[#events]
+  end
+
+  for _, share in ipairs { 0.1, 0.25, 0.5 } do
+    it(("decides all of a call or nothing of it, at %g of them"):format(share), function()
+      local version = begin(scripts.keeping(2000), { share = share })
+      local theirs, calls = 0, 1000
+      for i = 1, calls do
+        local deciders = resolve(i)
+        assert.equal(2, #deciders)
+        assert.equal(deciders[1], deciders[2])
+        if deciders[1] == "candidate" then theirs = theirs + 1 end
+      end
+      assert.equal(version, trial().version)
+      assert.equal(2 * theirs, trial().calls)
+      -- By chance, within seven deviations.
+      local deviation = math.sqrt(calls * share * (1 - share))
+      assert.near(calls * share, theirs, 7 * deviation)
+    end)
+
+    it(("is found out if it fails at each lookup, at %g of them"):format(share), function()
+      begin(scripts.deciding [[
+        if context.moment == "lookup" then return context.nothing.at_all end
+        return nil]], { share = share })
+      for i = 1, 1000 do resolve(i) end
+      assert.matches("calls failed", trial().returned, 1, true)
+    end)
+  end
+
+  it("decides all with a share of 1 and nothing with 0", function()
+    begin(scripts.keeping(2000), { share = 1 })
+    for i = 1, 50 do assert.same({ "candidate", "candidate" }, resolve(i)) end
+    begin(scripts.keeping(3000), { share = 0 })
+    for i = 51, 100 do assert.same({ "live", "live" }, resolve(i)) end
+  end)
+
+  it("is not promoted after it was given up", function()
+    begin(FAILING, { share = 1, min_calls = 1 })
+    resolve(1)
+    local version, message, code = policies:promote("cache_control")
+    assert.is_nil(version)
+    assert.equal("conflict", code)
+    assert.matches("cache_control: the candidate was given up: %d+ of its %d+ calls failed",
+      message)
+    assert.equal(scripts.keeping(1000), place.content(directory .. "/cache_control.lua"))
+    begin(scripts.keeping(2000))
+    assert.is_string(policies:promote("cache_control"))
+  end)
+
+  it("is told to be promoted, or abandoned, by whoever looks at the directory", function()
+    local other = assert(cairn.policies { directory = directory, watch = false, wall = 51 })
+    local function outcome()
+      assert(other:reload())
+      local events = other:events()
+      return events[#events].event
+    end
+    begin(scripts.keeping(2000))
+    assert(other:reload())
+    assert.is_string(policies:promote("cache_control"))
+    assert.equal("promoted", last_event().event)
+    assert.equal("promoted", outcome())
+    begin(scripts.keeping(3000))
+    assert(other:reload())
+    assert(policies:abandon("cache_control"))
+    assert.equal("abandoned", last_event().event)
+    assert.equal("abandoned", outcome())
+    other:close()
+  end)
+
+  it("leaves lines in the log that tell which process wrote them", function()
+    begin(scripts.keeping(2000))
+    local file <close> = assert(io.open(directory .. "/.versions/log.jsonl"))
+    for line in file:lines() do assert.equal(uv.os_getpid(), cjson.decode(line).process) end
   end)
 end)

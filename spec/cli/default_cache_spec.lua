@@ -76,11 +76,12 @@ describe("by default", function()
       tell("policies", { env = { XDG_CONFIG_HOME = "/xdg" } }))
     configure "return { policies = './own', use = { chain = 'tiered' } }"
     assert.same({ options = { directory = "./own", use = { chain = "tiered" } },
-      origin = "cairn.conf.lua" }, tell("policies"))
+      origin = "cairn.conf.lua", code = "cairn.conf.lua" }, tell("policies"))
     assert.same({ options = { directory = "/environment", use = { chain = "tiered" } },
-      origin = "CAIRN_POLICIES" }, tell("policies", { env = { CAIRN_POLICIES = "/environment" } }))
+      origin = "CAIRN_POLICIES", code = "cairn.conf.lua" },
+      tell("policies", { env = { CAIRN_POLICIES = "/environment" } }))
     assert.same({ options = { directory = "/named", use = { chain = "tiered" } },
-      origin = "CAIRN_POLICIES" },
+      origin = "CAIRN_POLICIES", code = "cairn.conf.lua" },
       tell("policies", "--policies", "/named", { env = { CAIRN_POLICIES = "/environment" } }))
   end)
 

@@ -67,6 +67,23 @@ describe("cairn policy", function()
     assert.is_false(info("tiered").deciding)
   end)
 
+  it("says so where there is no directory for the user's, or something else", function()
+    lfs.rmdir(own)
+    assert.matches("\nno policies of your own: there is no directory " .. own .. "\n", done("list"),
+      1, true)
+    place.put(own, "")
+    local result = policy("list")
+    assert.equal(1, result.code)
+    assert.matches("it is not a directory: " .. own, result.err, 1, true)
+  end)
+
+  it("names the configuration that wants a policy that is not there", function()
+    place.put(directory .. "/cairn.conf.lua", "return { use = { chain = 'tierd' } }\n")
+    local result = policy("list")
+    assert.equal(1, result.code)
+    assert.matches("cairn.conf.lua: use.chain: there is no policy 'tierd'", result.err, 1, true)
+  end)
+
   it("lists the user's, and tells in full what is not used", function()
     put(scripts.keeping(1000))
     assert.equal(own .. "/cache_control.lua", info("cache_control").origin)
@@ -228,6 +245,23 @@ describe("cairn policy", function()
       assert.equal(16, report.live.hits)
       assert.equal(20, report.candidate.misses)
       assert.equal(500, report.differences[1].would_be.fresh_for)
+    end)
+
+    it("says at once that the candidate fails, and fails", function()
+      place.put(directory .. "/draft.lua", scripts.deciding [[
+        if context.moment == "lookup" then return context.nothing.at_all end
+        return nil]])
+      for _, json in ipairs { false, true } do
+        local result = json and policy("--json", "try", "draft.lua", "--trace", "trace.jsonl")
+          or policy("try", "draft.lua", "--trace", "trace.jsonl")
+        assert.equal(1, result.code)
+        assert.equal("", result.err)
+        if json then
+          assert.equal(20, cjson.decode(result.out).errors)
+        else
+          assert.matches("^the candidate FAILED at 20 of 40 decisions, ", result.out)
+        end
+      end
     end)
 
     it("names the line that is garbage", function()
