@@ -311,7 +311,7 @@ describe("a chain that lets stores race", function()
     faulty.set(names.b, { hang = false })
     assert.is_true(faulty.wait(names.b, 0, LONG))
     assert.equal(0, chains.counts(chain, "a").promoted)
-    for _ = 1, 50 do -- b misses first now and then
+    for _ = 1, 5000 do -- b misses first now and then
       assert.same("x", (chain:read("x")))
       if chains.counts(chain, "a").promoted > 0 then break end
     end

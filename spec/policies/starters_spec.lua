@@ -22,6 +22,9 @@ describe("the constants at the top of a policy", function()
     { "by_path", { RULES = '{ { prefix = "a", keep = false }, { prefix = "", fresh_for = 5 } }' } },
     { "routes", { ROUTES = '{ { prefix = "a/b", stores = { "one" } } }',
       DEADLINE = "{ remote = 1 }" } },
+    { "routes", { ROUTES = '{ { prefix = "/a/b/", stores = { "one" } } }' } },
+    { "routes", { ROUTES = '{ { prefix = "a/", stores = { "one" } }, '
+      .. '{ prefix = "", stores = { "two" }, tiers = false } }' } },
     { "tiered", { COPY_MAX = "0", COPY_FOR = "60 * 1000", DEADLINE = "{ remote = 1 }",
       KEEP_OUT = "nil" } },
     { "mirror", { NEED = "2", RACE_ABOVE = "0", COPY_BACK = "false", DEADLINE = "{}" } },
