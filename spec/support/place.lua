@@ -135,6 +135,7 @@ end
 local function turn_until(arrived, seconds)
   local late = false
   local timer = uv.new_timer()
+  uv.update_time() -- the loop's clock stood still since it last ran: a minute may have gone by
   timer:start(math.floor(seconds * 1000), 0, function() late = true end)
   while not late and not arrived() do uv.run("once") end
   timer:close()
