@@ -43,7 +43,8 @@ static enum cairn_status memory_get(void *self, const struct cairn_context *cont
     struct item *item = shard_find(shard, hash, path);
     if (item) {
         item_retain(item);
-        item->hit = true;
+        if (!item->hit)
+            item->hit = true;
     }
     pthread_mutex_unlock(&shard->lock);
     if (!item)
@@ -52,6 +53,18 @@ static enum cairn_status memory_get(void *self, const struct cairn_context *cont
     out->owner = item;
     out->release = item_release;
     return CAIRN_OK;
+}
+
+/* The slot first, which leads to the item. */
+static uint64_t memory_expect(void *self, struct cairn_slice path, uint64_t before) {
+    struct memory *memory = self;
+    if (before) {
+        shard_fetch_item(memory_shard(memory, before), before);
+        return before;
+    }
+    uint64_t hash = memory_hash(memory, path);
+    shard_fetch_slot(memory_shard(memory, hash), hash);
+    return hash ? hash : 1;
 }
 
 /* The items that a batch puts, made before any lock is taken. */
@@ -431,6 +444,7 @@ const struct cairn_backend cairn_memory_backend = {
     .close = memory_close,
     .capabilities_of = memory_capabilities_of,
     .get = memory_get,
+    .expect = memory_expect,
     .apply = memory_apply,
     .scan = memory_scan,
     .scan_next = memory_scan_next,

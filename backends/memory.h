@@ -93,6 +93,11 @@ static inline unsigned shard_number(uint64_t hash) {
 uint64_t memory_hash(const struct memory *memory, struct cairn_slice path);
 struct shard *memory_shard(struct memory *memory, uint64_t hash);
 
+/* For whoever will look for an item with that hash in a moment: asks for its slot, and
+ * when that has come for the item in it. No lock is held. */
+void shard_fetch_slot(const struct shard *shard, uint64_t hash);
+void shard_fetch_item(struct shard *shard, uint64_t hash);
+
 /* The bits of the shards of `path` and its parent; locking goes from low to high. */
 uint64_t memory_bits(const struct memory *memory, struct cairn_slice path);
 void memory_lock(struct memory *memory, uint64_t bits);

@@ -105,7 +105,7 @@ struct shard *memory_shard(struct memory *memory, uint64_t hash) {
  * line: waiting for memory is most of what a hit costs. */
 static void fetch(const struct item *item) {
     const char *line = (const char *)item + offsetof(struct item, large);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         __builtin_prefetch(line + 64 * i);
 }
 
@@ -121,6 +121,21 @@ static slot_t slot_of(struct item *item) {
 
 static struct item *item_in(slot_t slot) {
     return (struct item *)(uintptr_t)(slot & (((slot_t)1 << POINTER_BITS) - 1));
+}
+
+/* Only an address is made of what may just be changing: nothing is read there. */
+void shard_fetch_slot(const struct shard *shard, uint64_t hash) {
+    slot_t *slots = __atomic_load_n(&shard->slots, __ATOMIC_RELAXED);
+    size_t count = __atomic_load_n(&shard->slot_count, __ATOMIC_RELAXED);
+    __builtin_prefetch((char *)slots + (hash & (count - 1)) * sizeof *slots);
+}
+
+void shard_fetch_item(struct shard *shard, uint64_t hash) {
+    pthread_mutex_lock(&shard->lock);
+    slot_t slot = shard->slots[hash & (shard->slot_count - 1)];
+    if (slot && !((slot ^ tag_of(hash)) >> POINTER_BITS))
+        fetch(item_in(slot));
+    pthread_mutex_unlock(&shard->lock);
 }
 
 /* The slot of `path`, or the free one where it would go. */
@@ -162,8 +177,9 @@ bool shard_reserve(struct shard *shard, size_t more) {
             *probe(&bigger, item->hash, path_of(item)) = slot_of(item);
     }
     free(shard->slots);
-    shard->slots = bigger.slots;
-    shard->slot_count = bigger.slot_count;
+    /* As a whole: who is about to look here reads them without the lock. */
+    __atomic_store_n(&shard->slots, bigger.slots, __ATOMIC_RELAXED);
+    __atomic_store_n(&shard->slot_count, bigger.slot_count, __ATOMIC_RELAXED);
     return true;
 }
 

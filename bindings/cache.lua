@@ -192,6 +192,7 @@ local function cache_status(info)
     if info.store then parts[#parts + 1] = ("detail=%s"):format(info.store) end
   else
     parts[#parts + 1] = info.cache == "bypass" and "fwd=bypass" or "fwd=miss"
+    if info.coalesced then parts[#parts + 1] = "collapsed" end
     if info.stored then parts[#parts + 1] = "stored" end
   end
   return table.concat(parts, "; ")
@@ -235,6 +236,7 @@ methods.revalidate = blaming("revalidate", function(cache, most)
   local done, failed = 0, 0
   for _ = 1, math.min(most or math.huge, #own.pending) do
     local one = table.remove(own.pending, 1)
+    if not one then break end -- somebody else did it meanwhile
     own.waiting[one.hashpath] = nil
     if refresh(cache, one) then done = done + 1 else failed = failed + 1 end
   end

@@ -16,11 +16,11 @@ struct chain_ref *cairn_lua_checkchain(lua_State *L, int index) {
 }
 
 void cairn_lua_retain_chain(struct chain_ref *ref) {
-    ref->users++;
+    atomic_fetch_add_explicit(&ref->users, 1, memory_order_relaxed);
 }
 
 void cairn_lua_release_chain(struct chain_ref *ref) {
-    if (!ref || --ref->users)
+    if (!ref || atomic_fetch_sub(&ref->users, 1) != 1)
         return;
     cairn_chain_close(ref->chain);
     policy_host_release(ref->policies);
@@ -40,8 +40,7 @@ void chain_hold_take(struct chain_hold *hold, struct chain_ref *ref) {
 
 void chain_hold_drop(struct chain_hold *hold) {
     cairn_view_release(&hold->view);
-    cairn_list_close(hold->list);
-    hold->list = NULL;
+    lua_listing_free(&hold->listing);
     cairn_lua_release_chain(hold->ref);
     hold->ref = NULL;
 }
@@ -58,15 +57,41 @@ static int hold_gc(lua_State *L) {
     return 0;
 }
 
-struct chain_box *chain_new(lua_State *L) {
+/* A listing that is away is closed when it is back; its chain stays until it is
+ * collected. */
+static int hold_close(lua_State *L) {
+    struct chain_hold *hold = luaL_checkudata(L, 1, HOLD_TYPE);
+    if (!hold->listing.is_away)
+        return hold_gc(L);
+    lua_listing_close(&hold->listing);
+    return 0;
+}
+
+static struct chain_box *new_box(lua_State *L) {
     struct chain_box *box = lua_newuserdatauv(L, sizeof *box, CHAIN_USER_VALUES);
     *box = (struct chain_box){.ref = NULL};
     luaL_setmetatable(L, CHAIN_TYPE);
+    return box;
+}
+
+struct chain_box *chain_new(lua_State *L) {
+    struct chain_box *box = new_box(L);
     box->ref = calloc(1, sizeof *box->ref);
     if (!box->ref)
         luaL_error(L, "not enough memory");
-    box->ref->users = 1;
+    atomic_init(&box->ref->users, 1);
     return box;
+}
+
+void cairn_lua_push_chain(lua_State *L, struct chain_ref *ref) {
+    struct chain_box *box = new_box(L);
+    int at = lua_gettop(L);
+    cairn_lua_push_clock(L, ref->clock);
+    lua_setiuservalue(L, at, CHAIN_CLOCK);
+    box->clock = ref->clock;
+    chain_keep_names(L, at, ref);
+    box->ref = ref;
+    cairn_lua_retain_chain(ref);
 }
 
 void chain_take_clock(struct chain_box *box, struct lua_clock *clock) {
@@ -74,9 +99,16 @@ void chain_take_clock(struct chain_box *box, struct lua_clock *clock) {
     lua_clock_set(clock, &box->ref->context);
 }
 
-void chain_keep_names(lua_State *L, int index, struct cairn_chain *chain) {
+void chain_note_scopes(struct chain_ref *ref) {
     struct cairn_member_facts facts[CAIRN_CHAIN_MAX];
-    size_t count = cairn_chain_members(chain, NULL, facts, CAIRN_CHAIN_MAX);
+    size_t count = cairn_chain_members(ref->chain, NULL, facts, CAIRN_CHAIN_MAX);
+    for (size_t i = 0; i < count; i++)
+        ref->scopes |= facts[i].scope;
+}
+
+void chain_keep_names(lua_State *L, int index, const struct chain_ref *ref) {
+    struct cairn_member_facts facts[CAIRN_CHAIN_MAX];
+    size_t count = cairn_chain_members(ref->chain, NULL, facts, CAIRN_CHAIN_MAX);
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
         lua_pushstring(L, facts[i].name);
@@ -265,7 +297,8 @@ int cairn_lua_open_chain(lua_State *L, int members, int policies, int clock) {
         &ref->chain, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
-    chain_keep_names(L, at, ref->chain);
+    chain_note_scopes(ref);
+    chain_keep_names(L, at, ref);
     lua_settop(L, at);
     return 1;
 }
@@ -347,12 +380,13 @@ static const luaL_Reg chain_metamethods[] = {
 static const luaL_Reg hold_methods[] = {{NULL, NULL}};
 
 static const luaL_Reg hold_metamethods[] = {
-    {"__close", hold_gc},
+    {"__close", hold_close},
     {"__gc", hold_gc},
     {NULL, NULL},
 };
 
 void cairn_lua_init_chain(lua_State *L) {
+    chain_init_calls(L);
     cairn_lua_class(L, HOLD_TYPE, hold_methods, hold_metamethods);
     cairn_lua_class(L, CHAIN_TYPE, chain_methods, chain_metamethods);
 }

@@ -3,11 +3,13 @@
 #define CAIRN_LUA_CHAIN_H
 
 #include "lua_context.h"
+#include "lua_page.h"
 #include "lua_store.h"
 #include "policy_host.h"
 
-/* An open chain, what it needs, and how many Lua objects need it: closed when the last
- * lets go. All in one Lua state, so no lock. */
+/* An open chain, what it needs, and how many need it: objects in any Lua state, caches,
+ * calls under way on other threads. Closed when the last lets go. Counted atomically;
+ * all else stays as it was when it was opened. */
 struct chain_ref {
     struct cairn_chain *chain;
     struct chain_ref *whole;      /* what it was narrowed from, retained; or NULL */
@@ -16,13 +18,24 @@ struct chain_ref {
     struct cairn_context context; /* believes the clock, and nothing else */
     struct store_ref *stores[CAIRN_CHAIN_MAX]; /* retained */
     size_t store_count;
-    unsigned users;
+    unsigned scopes; /* of all members */
+    atomic_uint users;
 };
 
 /* The chain at `index`; raises if it is none or closed. */
 struct chain_ref *cairn_lua_checkchain(lua_State *L, int index);
 void cairn_lua_retain_chain(struct chain_ref *ref);
 void cairn_lua_release_chain(struct chain_ref *ref); /* NULL is fine */
+/* Pushes an object for it, in this state; retains. */
+void cairn_lua_push_chain(lua_State *L, struct chain_ref *ref);
+
+/* Whether a call may have to do with a member that is not here, and so take its time.
+ */
+static inline bool chain_is_far(const struct chain_ref *ref,
+                                const struct cairn_context *context) {
+    unsigned asked = context && context->scopes ? context->scopes : ~0u;
+    return ref->scopes & asked & ~(unsigned)CAIRN_SCOPE_LOCAL;
+}
 
 /* Pushes a cairn.Chain of the members in the table at `members`: stores are retained,
  * URLs and options opened. `policies` is a cairn.Policies object, false (nobody but the
@@ -63,7 +76,7 @@ static inline struct chain_ref *chain_opened(lua_State *L,
 struct chain_hold {
     struct chain_ref *ref;
     struct cairn_view view;
-    struct cairn_list *list;
+    struct lua_listing listing;
 };
 
 /* Pushed, empty. */
@@ -75,7 +88,9 @@ void chain_hold_drop(struct chain_hold *hold);
 struct chain_box *chain_new(lua_State *L);
 void chain_take_clock(struct chain_box *box, struct lua_clock *clock);
 /* The names of the members become a user value of the object at `index`. */
-void chain_keep_names(lua_State *L, int index, struct cairn_chain *chain);
+void chain_keep_names(lua_State *L, int index, const struct chain_ref *ref);
+/* What is known of the members once the chain is open. */
+void chain_note_scopes(struct chain_ref *ref);
 
 /* lua_chain_members.c */
 int chain_members(lua_State *L);
@@ -97,5 +112,6 @@ int chain_link(lua_State *L);
 int chain_delete(lua_State *L);
 int chain_reset(lua_State *L);
 int chain_sync(lua_State *L);
+void chain_init_calls(lua_State *L);
 
 #endif

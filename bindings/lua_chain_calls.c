@@ -1,12 +1,16 @@
-/* lua_chain_calls.c -- what a chain does as a store does: reading and changing. */
+/* lua_chain_calls.c -- what a chain does as a store does: reading and changing.
+ *
+ * Each call is made of three steps: what it is given is collected, `run_...` makes it
+ * without Lua, `push_...` says what came of it. In a worker a call that may take long
+ * is run away from the loop, while the worker is suspended. */
 #include "lua_chain.h"
 
 /* The circumstances of a call, from the options at `index` (or none), whose names have
  * been checked. Pushes one value, which stays during the call; allocates, so before
  * chain_opened. */
-static struct lua_call *circumstances_among(lua_State *L, int index,
+static struct lua_call *circumstances_among(lua_State *L, const struct chain_box *box,
+                                            int index,
                                             const struct cairn_context **context) {
-    struct chain_box *box = chain_self(L);
     *context = box->ref && box->clock ? &box->ref->context : NULL;
     if (lua_isnoneornil(L, index)) {
         lua_pushnil(L);
@@ -16,11 +20,11 @@ static struct lua_call *circumstances_among(lua_State *L, int index,
 }
 
 /* ... which may say nothing else. */
-static struct lua_call *circumstances(lua_State *L, int index,
-                                      const struct cairn_context **context) {
+static struct lua_call *circumstances(lua_State *L, const struct chain_box *box,
+                                      int index, const struct cairn_context **context) {
     static const char *const known[] = {"timeout", "scopes", "explain", NULL};
     cairn_lua_options(L, index, known);
-    return circumstances_among(L, index, context);
+    return circumstances_among(L, box, index, context);
 }
 
 /* Pushes the name of the member that answered; nil for nobody. */
@@ -30,109 +34,228 @@ static void push_member(lua_State *L, size_t member) {
     lua_remove(L, -2);
 }
 
+/* -- Calls ------------------------------------------------------------------------ */
+
+#define CALL_TYPE "cairn.chain.call"
+
+/* What a call is given, and what came of it. Only what the call needs is set. */
+struct chain_call {
+    struct lua_job job;
+    struct chain_ref *ref; /* retained in one that is away */
+    bool is_away;
+    const struct cairn_context *context;
+    struct lua_call *told;        /* the circumstances on the stack, and */
+    int options;                  /* where their options are */
+    struct cairn_view *view, own; /* what is read: the object's, or its own */
+
+    struct cairn_slice path;
+    struct lua_operation parsed;
+    struct cairn_list_options listed;
+    struct chain_hold *hold; /* on the stack, at `at` */
+    int at;
+    bool recursive;
+
+    enum cairn_status status;
+    struct cairn_error error;
+    enum cairn_kind kind;
+    size_t member;
+    struct cairn_path resolved;
+};
+
+static void let_go(struct chain_call *call) {
+    cairn_view_release(&call->own);
+    cairn_lua_release_chain(call->ref);
+    call->ref = NULL;
+}
+
+static int call_gc(lua_State *L) {
+    let_go(luaL_checkudata(L, 1, CALL_TYPE));
+    return 0;
+}
+
+/* Pushes one that is to be made away. */
+static struct chain_call *new_call(lua_State *L, const struct chain_box *box) {
+    struct chain_call *call = lua_newuserdatauv(L, sizeof *call, 0);
+    memset(&call->job, 0, sizeof call->job);
+    memset(&call->own, 0, sizeof call->own);
+    call->ref = NULL;
+    call->is_away = true;
+    call->view = &call->own;
+    luaL_setmetatable(L, CALL_TYPE);
+    call->ref = chain_opened(L, box);
+    cairn_lua_retain_chain(call->ref);
+    return call;
+}
+
+/* The call that is to be filled: `room`, or, in a worker where members are not here or
+ * the call `takes_long`, one that is made while the worker is suspended, pushed. After
+ * the circumstances, and the last allocation. */
+static struct chain_call *begin(lua_State *L, struct chain_box *box,
+                                struct chain_call *room,
+                                const struct cairn_context *context, bool takes_long) {
+    struct chain_ref *ref = chain_opened(L, box);
+    struct chain_call *call = room;
+    if (lua_job_is_away(L, takes_long || chain_is_far(ref, context))) {
+        call = new_call(L, box);
+    } else {
+        cairn_view_release(&box->pinned);
+        room->ref = ref;
+        room->is_away = false;
+        room->view = &box->pinned;
+    }
+    call->context = context;
+    return call;
+}
+
+static int make(lua_State *L, struct chain_call *call, void (*run)(struct lua_job *job),
+                lua_KFunction push) {
+    call->job.run = run;
+    return lua_job_run(L, &call->job, call->is_away, (lua_KContext)call, push);
+}
+
+static struct chain_call *call_of(struct lua_job *job) {
+    return (struct chain_call *)job;
+}
+
 /* Ends a call whose `results` are on the stack. */
-static int finish(lua_State *L, struct lua_call *call, int results) {
-    cairn_lua_explain(L, call, 3);
+static int finish(lua_State *L, struct chain_call *call, int results) {
+    cairn_lua_explain(L, call->told, call->options);
+    if (call->is_away)
+        let_go(call);
     return results;
 }
 
-static int refuse(lua_State *L, struct lua_call *call, enum cairn_status status,
-                  const struct cairn_error *error) {
-    return finish(L, call, cairn_lua_fail(L, status, error));
+static int refuse(lua_State *L, struct chain_call *call) {
+    return finish(L, call, cairn_lua_fail(L, call->status, &call->error));
+}
+
+/* A call with a path and the options of one that reads. */
+static struct chain_call *begin_with_path(lua_State *L, struct chain_call *room) {
+    const struct cairn_context *context;
+    struct chain_box *box = chain_self(L);
+    lua_settop(L, 3);
+    struct cairn_slice path = cairn_lua_path(L, 2, "path");
+    struct lua_call *told = circumstances(L, box, 3, &context);
+    struct chain_call *call = begin(L, box, room, context, false);
+    call->told = told;
+    call->options = 3;
+    call->path = path;
+    return call;
 }
 
 /* -- Reading ---------------------------------------------------------------------- */
 
+static void run_read(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_read(call->ref->chain, call->context, call->path,
+                                    call->view, &call->member, &call->error);
+}
+
+static int push_read(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    (void)status;
+    if (call->status)
+        return refuse(L, call);
+    cairn_lua_push(L, call->view->entry.payload);
+    cairn_view_release(call->view);
+    push_member(L, call->member);
+    return finish(L, call, 2);
+}
+
 int chain_read(lua_State *L) {
-    struct chain_box *box = chain_self(L);
-    const struct cairn_context *context;
-    struct cairn_error error;
-    size_t member;
-    lua_settop(L, 3);
-    struct cairn_slice path = cairn_lua_path(L, 2, "path");
-    struct lua_call *call = circumstances(L, 3, &context);
-    struct chain_ref *ref = chain_opened(L, box);
-    cairn_view_release(&box->pinned);
-    enum cairn_status status =
-        cairn_chain_read(ref->chain, context, path, &box->pinned, &member, &error);
-    if (status)
-        return refuse(L, call, status, &error);
-    cairn_lua_push(L, box->pinned.entry.payload);
-    cairn_view_release(&box->pinned);
-    push_member(L, member);
+    struct chain_call room;
+    return make(L, begin_with_path(L, &room), run_read, push_read);
+}
+
+static void run_type(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_type(call->ref->chain, call->context, call->path,
+                                    &call->kind, &call->member, &call->error);
+}
+
+static int push_kind(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    (void)status;
+    if (call->status)
+        return refuse(L, call);
+    lua_pushstring(L, cairn_lua_kind(call->kind));
+    push_member(L, call->member);
     return finish(L, call, 2);
 }
 
 int chain_type(lua_State *L) {
-    struct chain_box *box = chain_self(L);
-    const struct cairn_context *context;
-    struct cairn_error error;
-    enum cairn_kind kind;
-    size_t member;
-    lua_settop(L, 3);
-    struct cairn_slice path = cairn_lua_path(L, 2, "path");
-    struct lua_call *call = circumstances(L, 3, &context);
-    enum cairn_status status = cairn_chain_type(chain_opened(L, box)->chain, context,
-                                                path, &kind, &member, &error);
-    if (status)
-        return refuse(L, call, status, &error);
-    lua_pushstring(L, cairn_lua_kind(kind));
-    push_member(L, member);
+    struct chain_call room;
+    return make(L, begin_with_path(L, &room), run_type, push_kind);
+}
+
+static void run_resolve(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_resolve(call->ref->chain, call->context, call->path,
+                                       &call->resolved, &call->member, &call->error);
+}
+
+static int push_resolved(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    (void)status;
+    if (call->status)
+        return refuse(L, call);
+    cairn_lua_push(L, call->resolved.text);
+    push_member(L, call->member);
     return finish(L, call, 2);
 }
 
 int chain_resolve(lua_State *L) {
-    struct chain_box *box = chain_self(L);
-    const struct cairn_context *context;
-    struct cairn_error error;
-    struct cairn_path resolved;
-    size_t member;
-    lua_settop(L, 3);
-    struct cairn_slice path = cairn_lua_path(L, 2, "path");
-    struct lua_call *call = circumstances(L, 3, &context);
-    enum cairn_status status = cairn_chain_resolve(chain_opened(L, box)->chain, context,
-                                                   path, &resolved, &member, &error);
-    if (status)
-        return refuse(L, call, status, &error);
-    cairn_lua_push(L, resolved.text);
-    push_member(L, member);
-    return finish(L, call, 2);
+    struct chain_call room;
+    return make(L, begin_with_path(L, &room), run_resolve, push_resolved);
 }
 
-int chain_stat(lua_State *L) {
-    struct chain_box *box = chain_self(L);
-    const struct cairn_context *context;
-    struct cairn_error error;
-    size_t member;
-    lua_settop(L, 3);
-    struct cairn_slice path = cairn_lua_path(L, 2, "path");
-    struct lua_call *call = circumstances(L, 3, &context);
-    struct chain_hold *hold = chain_hold_new(L);
-    chain_hold_take(hold, chain_opened(L, box));
-    enum cairn_status status =
-        cairn_chain_stat(hold->ref->chain, context, path, &hold->view, &member, &error);
-    if (status) {
+static void run_stat(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_stat(call->ref->chain, call->context, call->path,
+                                    &call->hold->view, &call->member, &call->error);
+}
+
+static int push_stat(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    struct chain_hold *hold = call->hold;
+    (void)status;
+    if (call->status) {
         chain_hold_drop(hold);
-        return refuse(L, call, status, &error);
+        return refuse(L, call);
     }
-    struct cairn_store *store = cairn_chain_store(hold->ref->chain, member);
+    struct cairn_store *store = cairn_chain_store(hold->ref->chain, call->member);
     int results = cairn_lua_push_stat(L, store, &hold->view.entry);
     chain_hold_drop(hold);
     if (results > 1)
         return finish(L, call, results);
-    push_member(L, member);
+    push_member(L, call->member);
     return finish(L, call, 2);
 }
 
-/* The iterator; what it holds is upvalue 1, and upvalue 2 keeps the circumstances. A
- * failure raises: an end would be taken for all. */
-static int list_next(lua_State *L) {
-    struct chain_hold *hold = lua_touserdata(L, lua_upvalueindex(1));
+int chain_stat(lua_State *L) {
+    struct chain_call room;
+    const struct cairn_context *context;
+    struct chain_box *box = chain_self(L);
+    lua_settop(L, 3);
+    struct cairn_slice path = cairn_lua_path(L, 2, "path");
+    struct lua_call *told = circumstances(L, box, 3, &context);
+    struct chain_hold *hold = chain_hold_new(L);
+    struct chain_call *call = begin(L, box, &room, context, false);
+    call->told = told;
+    call->options = 3;
+    call->path = path;
+    call->hold = hold;
+    chain_hold_take(hold, call->ref);
+    return make(L, call, run_stat, push_stat);
+}
+
+/* -- Listing ---------------------------------------------------------------------- */
+
+/* What the iterator answers. A failure raises: an end would be taken for all. */
+static int answer_next(lua_State *L, struct chain_hold *hold) {
     struct cairn_list_item item;
     struct cairn_error error;
-    if (!hold->list)
-        return 0;
-    enum cairn_status status = cairn_list_next(hold->list, &item, &error);
+    enum cairn_status status = lua_listing_next(&hold->listing, &item, &error);
     if (status == CAIRN_NOT_FOUND) {
         chain_hold_drop(hold);
         return 0;
@@ -145,127 +268,210 @@ static int list_next(lua_State *L) {
     return 2;
 }
 
-/* Answers iterator, nil, nil, and what it holds, which a generic for closes. */
-int chain_list(lua_State *L) {
-    static const char *const known[] = {"from",   "to",      "timeout",
-                                        "scopes", "explain", NULL};
-    struct chain_box *box = chain_self(L);
-    struct cairn_list_options options = {.values = false};
-    const struct cairn_context *context;
-    struct cairn_error error;
-    lua_settop(L, 3);
-    if (lua_isnil(L, 2)) {
-        lua_pushliteral(L, "");
-        lua_replace(L, 2);
+static int list_fetched(lua_State *L, int status, lua_KContext context) {
+    struct chain_hold *hold = lua_touserdata(L, lua_upvalueindex(1));
+    (void)status, (void)context;
+    return lua_listing_back(&hold->listing) ? answer_next(L, hold) : 0;
+}
+
+/* The iterator; what it holds is upvalue 1, and upvalue 2 keeps the circumstances. */
+static int list_next(lua_State *L) {
+    struct chain_hold *hold = lua_touserdata(L, lua_upvalueindex(1));
+    if (!hold->listing.list)
+        return 0;
+    if (!lua_listing_has(&hold->listing) &&
+        lua_job_is_away(L, chain_is_far(hold->ref, NULL)))
+        return lua_listing_fetch(L, &hold->listing, list_fetched);
+    return answer_next(L, hold);
+}
+
+static void run_list(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status =
+        cairn_chain_list(call->ref->chain, call->context, call->path, &call->listed,
+                         &call->hold->listing.list, NULL, &call->error);
+}
+
+/* Answers iterator, nil, nil, and what it holds, which a generic for closes. The
+ * iterator lies behind that. */
+static int push_list(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    int at = call->at;
+    (void)status;
+    if (call->status) {
+        chain_hold_drop(call->hold);
+        return refuse(L, call);
     }
-    struct cairn_slice path = cairn_lua_path(L, 2, "path");
-    if (cairn_lua_options(L, 3, known)) {
-        cairn_lua_string(L, 3, "from", &options.from);
-        cairn_lua_string(L, 3, "to", &options.to);
-    }
-    struct chain_hold *hold = chain_hold_new(L);
-    int at = lua_gettop(L);
-    lua_pushvalue(L, at);
-    struct lua_call *call = circumstances_among(L, 3, &context);
-    lua_pushcclosure(L, list_next, 2);
-    struct chain_ref *ref = chain_opened(L, box);
-    chain_hold_take(hold, ref);
-    enum cairn_status status = cairn_chain_list(ref->chain, context, path, &options,
-                                                &hold->list, NULL, &error);
-    if (status) {
-        chain_hold_drop(hold);
-        return refuse(L, call, status, &error);
-    }
-    cairn_lua_explain(L, call, 3);
+    (void)finish(L, call, 0);
+    lua_pushvalue(L, at + 1);
     lua_pushnil(L);
     lua_pushnil(L);
     lua_pushvalue(L, at);
     return 4;
 }
 
-/* -- Changing --------------------------------------------------------------------- */
-
-/* The answer to a change whose options are at `options`: true, or nil, message, code.
- */
-static int answer(lua_State *L, struct lua_call *call, int options,
-                  enum cairn_status status, const struct cairn_error *error) {
-    cairn_lua_explain(L, call, options);
-    if (status)
-        return cairn_lua_fail(L, status, error);
-    lua_pushboolean(L, true);
-    return 1;
+static struct cairn_list_options check_list(lua_State *L, int index) {
+    static const char *const known[] = {"from",   "to",      "timeout",
+                                        "scopes", "explain", NULL};
+    struct cairn_list_options options = {.values = false};
+    if (cairn_lua_options(L, index, known)) {
+        cairn_lua_string(L, index, "from", &options.from);
+        cairn_lua_string(L, index, "to", &options.to);
+    }
+    return options;
 }
 
-/* Applies what was parsed, in the circumstances at `options`. */
-static int apply(lua_State *L, int options, struct lua_operation *parsed) {
-    struct chain_box *box = chain_self(L);
+int chain_list(lua_State *L) {
+    struct chain_call room;
     const struct cairn_context *context;
-    struct cairn_error error;
-    struct lua_call *call = circumstances_among(L, options, &context);
-    enum cairn_status status =
-        cairn_chain_apply(chain_opened(L, box)->chain, context, &parsed->operation, 1,
-                          parsed->sync ? CAIRN_STORE_SYNC : 0, NULL, &error);
-    return answer(L, call, options, status, &error);
+    struct chain_box *box = chain_self(L);
+    lua_settop(L, 3);
+    if (lua_isnil(L, 2)) {
+        lua_pushliteral(L, "");
+        lua_replace(L, 2);
+    }
+    struct cairn_slice path = cairn_lua_path(L, 2, "path");
+    struct cairn_list_options options = check_list(L, 3);
+    struct chain_hold *hold = chain_hold_new(L);
+    int at = lua_gettop(L);
+    lua_pushvalue(L, at);
+    struct lua_call *told = circumstances_among(L, box, 3, &context);
+    lua_pushcclosure(L, list_next, 2);
+    struct chain_call *call = begin(L, box, &room, context, false);
+    call->told = told;
+    call->options = 3;
+    call->path = path;
+    call->listed = options;
+    call->hold = hold;
+    call->at = at;
+    chain_hold_take(hold, call->ref);
+    return make(L, call, run_list, push_list);
+}
+
+/* -- Changing --------------------------------------------------------------------- */
+
+/* The answer to a change: true, or nil, message, code. */
+static int push_true(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    (void)status;
+    if (call->status)
+        return refuse(L, call);
+    lua_pushboolean(L, true);
+    return finish(L, call, 1);
+}
+
+static int push_changed(lua_State *L, int status, lua_KContext context) {
+    struct chain_call *call = (struct chain_call *)context;
+    (void)status;
+    if (call->status)
+        return refuse(L, call);
+    lua_pushboolean(L, true);
+    lua_pushboolean(L, call->parsed.operation.changed);
+    return finish(L, call, 2);
+}
+
+static void run_apply(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status =
+        cairn_chain_apply(call->ref->chain, call->context, &call->parsed.operation, 1,
+                          call->parsed.sync ? CAIRN_STORE_SYNC : 0, NULL, &call->error);
+}
+
+/* Applies what was parsed into the room, in the circumstances at `options`. */
+static int apply(lua_State *L, struct chain_box *box, int options,
+                 struct chain_call *room, lua_KFunction push) {
+    const struct cairn_context *context;
+    struct lua_call *told = circumstances_among(L, box, options, &context);
+    struct chain_call *call = begin(L, box, room, context, room->parsed.sync);
+    if (call->is_away)
+        cairn_lua_carry(&call->parsed, &room->parsed);
+    call->told = told;
+    call->options = options;
+    return make(L, call, run_apply, push);
 }
 
 int chain_write(lua_State *L) {
-    struct lua_operation parsed;
-    chain_self(L);
-    cairn_lua_parse_call(L, CAIRN_WRITE, 2, &parsed);
-    return apply(L, 4, &parsed);
+    struct chain_call room;
+    struct chain_box *box = chain_self(L);
+    cairn_lua_parse_call(L, CAIRN_WRITE, 2, &room.parsed);
+    return apply(L, box, 4, &room, push_true);
 }
 
 int chain_group(lua_State *L) {
     static const char *const known[] = {"timeout", "scopes", "explain", NULL};
-    struct lua_operation parsed;
-    chain_self(L);
-    cairn_lua_parse(L, CAIRN_MAKE_GROUP, 2, &parsed);
+    struct chain_call room;
+    struct chain_box *box = chain_self(L);
+    cairn_lua_parse(L, CAIRN_MAKE_GROUP, 2, &room.parsed);
     cairn_lua_options(L, 3, known);
-    return apply(L, 3, &parsed);
+    return apply(L, box, 3, &room, push_true);
 }
 
 int chain_link(lua_State *L) {
-    struct lua_operation parsed;
-    chain_self(L);
-    cairn_lua_parse_call(L, CAIRN_MAKE_LINK, 2, &parsed);
-    int results = apply(L, 4, &parsed);
-    if (results > 1)
-        return results;
-    lua_pushboolean(L, parsed.operation.changed);
-    return 2;
+    struct chain_call room;
+    struct chain_box *box = chain_self(L);
+    cairn_lua_parse_call(L, CAIRN_MAKE_LINK, 2, &room.parsed);
+    return apply(L, box, 4, &room, push_changed);
+}
+
+static void run_delete(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_delete(call->ref->chain, call->context, call->path,
+                                      call->recursive, &call->error);
 }
 
 int chain_delete(lua_State *L) {
     static const char *const known[] = {"recursive", "timeout", "scopes", "explain",
                                         NULL};
-    struct chain_box *box = chain_self(L);
+    struct chain_call room;
     const struct cairn_context *context;
-    struct cairn_error error;
     bool recursive = false;
+    struct chain_box *box = chain_self(L);
     lua_settop(L, 3);
     struct cairn_slice path = cairn_lua_path(L, 2, "path");
     if (cairn_lua_options(L, 3, known))
         cairn_lua_boolean(L, 3, "recursive", &recursive);
-    struct lua_call *call = circumstances_among(L, 3, &context);
-    enum cairn_status status = cairn_chain_delete(chain_opened(L, box)->chain, context,
-                                                  path, recursive, &error);
-    return answer(L, call, 3, status, &error);
+    struct lua_call *told = circumstances_among(L, box, 3, &context);
+    struct chain_call *call = begin(L, box, &room, context, recursive);
+    call->told = told;
+    call->options = 3;
+    call->path = path;
+    call->recursive = recursive;
+    return make(L, call, run_delete, push_true);
 }
 
-static const struct cairn_context *plain(const struct chain_ref *ref) {
-    return ref->clock ? &ref->context : NULL;
+/* A call without circumstances, on all that may be written. */
+static int make_whole(lua_State *L, void (*run)(struct lua_job *job)) {
+    struct chain_call room;
+    struct chain_box *box = chain_self(L);
+    struct chain_ref *ref = chain_opened(L, box);
+    const struct cairn_context *context = ref->clock ? &ref->context : NULL;
+    lua_settop(L, 1);
+    struct chain_call *call = begin(L, box, &room, context, true);
+    call->told = NULL;
+    call->options = 0;
+    return make(L, call, run, push_true);
+}
+
+static void run_reset(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_reset(call->ref->chain, call->context, &call->error);
 }
 
 int chain_reset(lua_State *L) {
-    struct chain_ref *ref = chain_opened(L, chain_self(L));
-    struct cairn_error error;
-    enum cairn_status status = cairn_chain_reset(ref->chain, plain(ref), &error);
-    return answer(L, NULL, 0, status, &error);
+    return make_whole(L, run_reset);
+}
+
+static void run_sync(struct lua_job *job) {
+    struct chain_call *call = call_of(job);
+    call->status = cairn_chain_sync(call->ref->chain, call->context, &call->error);
 }
 
 int chain_sync(lua_State *L) {
-    struct chain_ref *ref = chain_opened(L, chain_self(L));
-    struct cairn_error error;
-    enum cairn_status status = cairn_chain_sync(ref->chain, plain(ref), &error);
-    return answer(L, NULL, 0, status, &error);
+    return make_whole(L, run_sync);
+}
+
+void chain_init_calls(lua_State *L) {
+    static const luaL_Reg none[] = {{NULL, NULL}};
+    static const luaL_Reg metamethods[] = {{"__gc", call_gc}, {NULL, NULL}};
+    cairn_lua_class(L, CALL_TYPE, none, metamethods);
 }

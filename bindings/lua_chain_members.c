@@ -96,7 +96,8 @@ static int narrow(lua_State *L, struct chain_hold *hold, const size_t *members,
     cairn_lua_retain_chain(hold->ref);
     if (cairn_chain_narrow(hold->ref->chain, members, count, &box->ref->chain, &error))
         return luaL_error(L, "%s", error.message);
-    chain_keep_names(L, at, box->ref->chain);
+    chain_note_scopes(box->ref);
+    chain_keep_names(L, at, box->ref);
     chain_hold_drop(hold);
     return 1;
 }

@@ -9,6 +9,7 @@
 
 #include "cairn/arena.h"
 #include "cairn/policy.h"
+#include "cairn/scheduler.h"
 
 #define CLOCK_TYPE "cairn.Clock"
 #define CALL_TYPE "cairn.call"
@@ -17,9 +18,16 @@ enum { STEPS_MAX = 4096 }; /* of one call; those beyond are only counted */
 
 /* -- Clocks ----------------------------------------------------------------------- */
 
+struct follower {
+    struct follower *next;
+    struct cairn_scheduler *scheduler;
+};
+
 struct lua_clock {
     atomic_uint users;
     _Atomic int64_t ms;
+    pthread_mutex_t lock; /* of what follows */
+    struct follower *followers;
 };
 
 static struct lua_clock *retain(struct lua_clock *clock) {
@@ -28,8 +36,42 @@ static struct lua_clock *retain(struct lua_clock *clock) {
 }
 
 void lua_clock_release(struct lua_clock *clock) {
-    if (clock && atomic_fetch_sub(&clock->users, 1) == 1)
+    if (clock && atomic_fetch_sub(&clock->users, 1) == 1) {
+        pthread_mutex_destroy(&clock->lock);
         free(clock);
+    }
+}
+
+void lua_clock_follow(struct lua_clock *clock, struct cairn_scheduler *scheduler) {
+    struct follower *follower = malloc(sizeof *follower);
+    if (!follower)
+        return;
+    pthread_mutex_lock(&clock->lock);
+    *follower = (struct follower){clock->followers, scheduler};
+    clock->followers = follower;
+    pthread_mutex_unlock(&clock->lock);
+}
+
+void lua_clock_unfollow(struct lua_clock *clock, struct cairn_scheduler *scheduler) {
+    struct follower *gone = NULL;
+    pthread_mutex_lock(&clock->lock);
+    for (struct follower **at = &clock->followers; *at && !gone;) {
+        if ((*at)->scheduler == scheduler) {
+            gone = *at;
+            *at = gone->next;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    pthread_mutex_unlock(&clock->lock);
+    free(gone);
+}
+
+static void tell_followers(struct lua_clock *clock) {
+    pthread_mutex_lock(&clock->lock);
+    for (struct follower *each = clock->followers; each; each = each->next)
+        cairn_scheduler_tick(each->scheduler);
+    pthread_mutex_unlock(&clock->lock);
 }
 
 static int64_t clock_ms(void *clock) {
@@ -55,17 +97,31 @@ struct lua_clock *cairn_lua_toclock(lua_State *L, int index, const char *name) {
     return retain(box->clock);
 }
 
-int cairn_lua_clock(lua_State *L) {
-    int64_t ms = lua_isnoneornil(L, 1) ? cairn_context_now(NULL)
-                                       : cairn_lua_count(L, 1, "ms", INT64_MAX);
+static struct clock_box *new_box(lua_State *L) {
     struct clock_box *box = lua_newuserdatauv(L, sizeof *box, 0);
     box->clock = NULL;
     luaL_setmetatable(L, CLOCK_TYPE);
+    return box;
+}
+
+void cairn_lua_push_clock(lua_State *L, struct lua_clock *clock) {
+    if (clock)
+        new_box(L)->clock = retain(clock);
+    else
+        lua_pushnil(L);
+}
+
+int cairn_lua_clock(lua_State *L) {
+    int64_t ms = lua_isnoneornil(L, 1) ? cairn_context_now(NULL)
+                                       : cairn_lua_count(L, 1, "ms", INT64_MAX);
+    struct clock_box *box = new_box(L);
     box->clock = malloc(sizeof *box->clock);
     if (!box->clock)
         return luaL_error(L, "not enough memory");
     atomic_init(&box->clock->users, 1);
     atomic_init(&box->clock->ms, ms);
+    pthread_mutex_init(&box->clock->lock, NULL);
+    box->clock->followers = NULL;
     return 1;
 }
 
@@ -89,6 +145,7 @@ static int clock_advance(lua_State *L) {
         if (step > INT64_MAX - now)
             return luaL_argerror(L, 2, "ms: the clock would pass its last millisecond");
     } while (!atomic_compare_exchange_weak(&clock->ms, &now, now + step));
+    tell_followers(clock);
     lua_pushinteger(L, now + step);
     return 1;
 }

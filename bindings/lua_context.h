@@ -11,6 +11,13 @@ struct lua_clock; /* shared by the Lua object and all that believe it; counted *
 /* The clock of the cairn.Clock object at `index` (nil or none: NULL), retained. */
 struct lua_clock *cairn_lua_toclock(lua_State *L, int index, const char *name);
 void lua_clock_release(struct lua_clock *clock); /* NULL is fine */
+/* Pushes a cairn.Clock object for it, in this state; nil for NULL. Retains. */
+void cairn_lua_push_clock(lua_State *L, struct lua_clock *clock);
+/* A scheduler whose timers believe the clock: told when that is moved, until it is said
+ * to follow no longer. Without memory it is not told, and its timers wait. */
+struct cairn_scheduler;
+void lua_clock_follow(struct lua_clock *clock, struct cairn_scheduler *scheduler);
+void lua_clock_unfollow(struct lua_clock *clock, struct cairn_scheduler *scheduler);
 /* Makes the context believe the clock (NULL: the system's). */
 void lua_clock_set(struct lua_clock *clock, struct cairn_context *context);
 

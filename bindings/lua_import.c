@@ -4,6 +4,8 @@
 
 #include "lua_store.h"
 
+#define IMPORT_TYPE "cairn.import"
+
 /* A running import and the Lua function that is told how far it is. */
 struct watcher {
     lua_State *L;
@@ -64,26 +66,69 @@ static void push_result(lua_State *L, const struct cairn_import_result *result) 
     }
 }
 
+/* What an import is given, and what came of it. */
+struct importing {
+    struct lua_job job;
+    struct store_ref *ref; /* retained */
+    struct cairn_slice directory;
+    struct cairn_import_options options;
+    struct cairn_import_result result;
+    enum cairn_status status;
+    struct cairn_error error;
+};
+
+static int importing_gc(lua_State *L) {
+    struct importing *importing = luaL_checkudata(L, 1, IMPORT_TYPE);
+    cairn_lua_release(importing->ref);
+    importing->ref = NULL;
+    return 0;
+}
+
+static struct importing *new_importing(lua_State *L) {
+    struct importing *importing = lua_newuserdatauv(L, sizeof *importing, 0);
+    memset(importing, 0, sizeof *importing);
+    if (luaL_newmetatable(L, IMPORT_TYPE)) {
+        lua_pushcfunction(L, importing_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return importing;
+}
+
+static void run_import(struct lua_job *job) {
+    struct importing *importing = (struct importing *)job;
+    importing->status = cairn_import_hyperbeam(
+        importing->directory, importing->ref->store, NULL, &importing->options,
+        &importing->result, &importing->error);
+}
+
+static int push_imported(lua_State *L, int status, lua_KContext context) {
+    struct importing *importing = (struct importing *)context;
+    const struct watcher *watcher = importing->options.progress_arg;
+    (void)status;
+    cairn_lua_release(importing->ref);
+    importing->ref = NULL;
+    if (watcher && watcher->raised)
+        return lua_error(L);
+    if (importing->status)
+        return cairn_lua_fail(L, importing->status, &importing->error);
+    push_result(L, &importing->result);
+    return 1;
+}
+
+/* One that tells how far it is calls Lua from within: no worker is suspended then. */
 int cairn_lua_import(lua_State *L) {
     struct cairn_slice directory = cairn_lua_bytes(L, 1, "directory");
     (void)cairn_lua_checkstore(L, 2);
+    lua_settop(L, 3);
     struct watcher watcher = {.L = L};
-    struct cairn_import_options options = {0};
-    check_options(L, 3, &watcher, &options);
-    struct store_ref *ref = cairn_lua_checkstore(L, 2);
-
-    /* The watcher may close the store: not before the import is done with it. Nothing
-     * raises in between. */
-    struct cairn_import_result result;
-    struct cairn_error error;
-    cairn_lua_retain(ref);
-    enum cairn_status status =
-        cairn_import_hyperbeam(directory, ref->store, NULL, &options, &result, &error);
-    cairn_lua_release(ref);
-    if (watcher.raised)
-        return lua_error(L);
-    if (status)
-        return cairn_lua_fail(L, status, &error);
-    push_result(L, &result);
-    return 1;
+    struct importing *importing = new_importing(L);
+    importing->directory = directory;
+    check_options(L, 3, &watcher, &importing->options);
+    /* The watcher may close the store: not before the import is done with it. */
+    importing->ref = cairn_lua_checkstore(L, 2);
+    cairn_lua_retain(importing->ref);
+    importing->job.run = run_import;
+    return lua_job_run(L, &importing->job, !importing->options.progress,
+                       (lua_KContext)importing, push_imported);
 }

@@ -1,19 +1,29 @@
 /* lua_list.c -- listings as iterators: store:list and store:range. */
+#include "lua_page.h"
 #include "lua_store.h"
 
 #define LIST_TYPE "cairn.List"
 
 struct list_box {
     struct store_ref *ref;
-    struct cairn_list *list; /* NULL once closed */
+    struct lua_listing listing;
     bool values;
 };
 
+static int list_gc(lua_State *L) {
+    struct list_box *box = luaL_checkudata(L, 1, LIST_TYPE);
+    lua_listing_free(&box->listing);
+    cairn_lua_release(box->ref);
+    box->ref = NULL;
+    return 0;
+}
+
+/* One that is away is closed when it is back; its store stays until it is collected. */
 static int list_close(lua_State *L) {
     struct list_box *box = luaL_checkudata(L, 1, LIST_TYPE);
-    cairn_list_close(box->list);
-    cairn_lua_release(box->ref);
-    *box = (struct list_box){0};
+    if (!box->listing.is_away)
+        return list_gc(L);
+    lua_listing_close(&box->listing);
     return 0;
 }
 
@@ -36,50 +46,98 @@ static int push_with_value(lua_State *L, const struct cairn_list_item *item) {
     return 3;
 }
 
-/* The iterator; its box is upvalue 1. A failure raises: an end would be taken for all.
- */
-static int list_next(lua_State *L) {
-    struct list_box *box = luaL_checkudata(L, lua_upvalueindex(1), LIST_TYPE);
+/* What the iterator answers. A failure raises: an end would be taken for all. */
+static int answer_next(lua_State *L, struct list_box *box) {
     struct cairn_list_item item;
     struct cairn_error error;
-    if (!box->list)
-        return 0;
-    enum cairn_status status = cairn_list_next(box->list, &item, &error);
+    enum cairn_status status = lua_listing_next(&box->listing, &item, &error);
     if (status == CAIRN_NOT_FOUND) {
-        cairn_list_close(box->list);
-        box->list = NULL;
+        lua_listing_free(&box->listing);
         return 0;
     }
     if (status)
         return luaL_error(L, "%s (%s)", error.message, cairn_status_word(status));
     if (box->values)
         return push_with_value(L, &item);
+    enum cairn_kind kind = item.kind;
     cairn_lua_push(L, item.name);
-    lua_pushstring(L, cairn_lua_kind(item.kind));
+    lua_pushstring(L, cairn_lua_kind(kind));
     return 2;
 }
 
-/* Answers iterator, nil, nil, and the box, which a generic for closes. */
-static int open_list(lua_State *L, struct cairn_slice path,
-                     const struct cairn_list_options *options) {
-    struct list_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+static int list_fetched(lua_State *L, int status, lua_KContext context) {
+    struct list_box *box = luaL_checkudata(L, lua_upvalueindex(1), LIST_TYPE);
+    (void)status, (void)context;
+    return lua_listing_back(&box->listing) ? answer_next(L, box) : 0;
+}
+
+/* The iterator; its box is upvalue 1. */
+static int list_next(lua_State *L) {
+    struct list_box *box = luaL_checkudata(L, lua_upvalueindex(1), LIST_TYPE);
+    if (!box->listing.list)
+        return 0;
+    if (!lua_listing_has(&box->listing) && lua_job_is_away(L, store_is_far(box->ref)))
+        return lua_listing_fetch(L, &box->listing, list_fetched);
+    return answer_next(L, box);
+}
+
+/* -- Opening ---------------------------------------------------------------------- */
+
+struct opening {
+    struct lua_job job;
+    struct list_box *box; /* on the stack, at `at` */
+    int at;
+    struct cairn_slice path;
+    struct cairn_list_options options;
+    enum cairn_status status;
     struct cairn_error error;
-    *box = (struct list_box){.values = options->values};
-    luaL_setmetatable(L, LIST_TYPE);
-    struct store_ref *ref = cairn_lua_checkstore(L, 1);
-    enum cairn_status status =
-        cairn_list_open(ref->store, NULL, path, options, &box->list, &error);
-    if (status)
-        return cairn_lua_fail(L, status, &error);
-    box->ref = ref;
-    cairn_lua_retain(ref);
-    int at = lua_gettop(L);
+};
+
+static void run_open(struct lua_job *job) {
+    struct opening *opening = (struct opening *)job;
+    opening->status = cairn_list_open(opening->box->ref->store, NULL, opening->path,
+                                      &opening->options, &opening->box->listing.list,
+                                      &opening->error);
+}
+
+/* Answers iterator, nil, nil, and the box, which a generic for closes. */
+static int push_open(lua_State *L, int status, lua_KContext context) {
+    struct opening *opening = (struct opening *)context;
+    (void)status;
+    if (opening->status) {
+        cairn_lua_release(opening->box->ref);
+        opening->box->ref = NULL;
+        return cairn_lua_fail(L, opening->status, &opening->error);
+    }
+    int at = opening->at;
     lua_pushvalue(L, at);
     lua_pushcclosure(L, list_next, 1);
     lua_pushnil(L);
     lua_pushnil(L);
     lua_pushvalue(L, at);
     return 4;
+}
+
+static int open_list(lua_State *L, struct cairn_slice path,
+                     const struct cairn_list_options *options) {
+    struct opening room, *opening = &room;
+    struct list_box *box = lua_newuserdatauv(L, sizeof *box, 0);
+    *box = (struct list_box){.values = options->values};
+    luaL_setmetatable(L, LIST_TYPE);
+    int at = lua_gettop(L);
+    bool is_away = lua_job_is_away(L, store_is_far(cairn_lua_checkstore(L, 1)));
+    if (is_away) {
+        opening = lua_newuserdatauv(L, sizeof *opening, 0);
+        memset(opening, 0, sizeof *opening);
+    }
+    opening->job.run = run_open;
+    opening->box = box;
+    opening->at = at;
+    opening->path = path;
+    opening->options = *options;
+    box->ref = cairn_lua_checkstore(L, 1);
+    cairn_lua_retain(box->ref);
+    return lua_job_run(L, &opening->job, is_away, (lua_KContext)opening, push_open);
 }
 
 int cairn_lua_list(lua_State *L) {
@@ -115,7 +173,7 @@ static const luaL_Reg list_methods[] = {{NULL, NULL}};
 
 static const luaL_Reg list_metamethods[] = {
     {"__close", list_close},
-    {"__gc", list_close},
+    {"__gc", list_gc},
     {NULL, NULL},
 };
 

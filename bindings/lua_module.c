@@ -5,6 +5,7 @@
 #include "lua_store.h"
 #include "lua_structured.h"
 #include "lua_value.h"
+#include "lua_worker.h"
 #include "policy_host.h"
 
 #include <fcntl.h>
@@ -194,6 +195,7 @@ int luaopen_cairn(lua_State *L) {
     luaL_checkversion(L);
     cairn_lua_init_store(L);
     cairn_lua_init_batch(L);
+    cairn_lua_init_transaction(L);
     cairn_lua_init_chain(L);
     cairn_lua_init_clock(L);
     cairn_lua_init_list(L);
@@ -203,6 +205,7 @@ int luaopen_cairn(lua_State *L) {
     cairn_lua_init_value(L);
     cairn_lua_init_message(L);
     cairn_lua_init_cache(L);
+    cairn_lua_init_workers(L);
     lua_pushliteral(L, CAIRN_VERSION);
     lua_setfield(L, -2, "version");
     run_defaults(L);

@@ -71,6 +71,12 @@ struct policies_box *cairn_lua_newpolicies(lua_State *L) {
     return box;
 }
 
+void cairn_lua_push_policies(lua_State *L, struct policy_host *host) {
+    struct policies_box *box = cairn_lua_newpolicies(L);
+    policy_host_retain(host);
+    box->host = host;
+}
+
 struct policy_host *cairn_lua_checkpolicies(lua_State *L, int index) {
     struct policies_box *box = luaL_checkudata(L, index, POLICIES_TYPE);
     luaL_argcheck(L, box->host, index, "policies are closed");

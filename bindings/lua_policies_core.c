@@ -22,7 +22,7 @@ static int core_directory(lua_State *L) {
 
 static int core_hash(lua_State *L) {
     char hash[POLICY_HASH_ROOM];
-    policy_hash(cairn_lua_bytes(L, 1, "text"), hash);
+    source_hash(cairn_lua_bytes(L, 1, "text"), hash);
     lua_pushstring(L, hash);
     return 1;
 }
@@ -265,7 +265,7 @@ static int core_install(lua_State *L) {
     enum cairn_status status = install(host, name, text, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
-    policy_hash(text, hash);
+    source_hash(text, hash);
     lua_pushstring(L, hash);
     return 1;
 }

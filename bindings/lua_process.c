@@ -1,5 +1,6 @@
 /* lua_process.c -- `cairn.process`: what the program needs of the operating system
  * beyond Lua's own libraries. Preloaded in the program only. */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -8,8 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "cairn/control.h"
+#include "lua_support.h"
 
 int luaopen_cairn_process(lua_State *L);
 
@@ -123,11 +124,97 @@ static int process_copy_mode(lua_State *L) {
     return luaL_fileresult(L, chmod(to, info.st_mode & 0777) == 0, to);
 }
 
+/* -- Directories ------------------------------------------------------------------- */
+
+static int close_listing(lua_State *L) {
+    DIR **listing = lua_touserdata(L, 1);
+    if (*listing)
+        closedir(*listing);
+    *listing = NULL;
+    return 0;
+}
+
+/* An empty box that Lua closes; pushed. */
+static DIR **new_listing(lua_State *L) {
+    DIR **listing = lua_newuserdatauv(L, sizeof *listing, 0);
+    *listing = NULL;
+    if (luaL_newmetatable(L, "cairn.process.listing")) {
+        lua_pushcfunction(L, close_listing);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return listing;
+}
+
+/* names(path): what is in a directory, in no order, without `.` and `..`; nil if it
+ * cannot be read. */
+static int process_names(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    DIR **listing = new_listing(L);
+    *listing = opendir(path);
+    if (!*listing)
+        return luaL_fileresult(L, 0, path);
+    lua_newtable(L);
+    lua_Integer count = 0;
+    for (struct dirent *entry; (entry = readdir(*listing));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        lua_pushstring(L, entry->d_name);
+        lua_rawseti(L, -2, ++count);
+    }
+    closedir(*listing);
+    *listing = NULL;
+    return 1;
+}
+
+/* -- Control sockets --------------------------------------------------------------- */
+
+enum { ANSWER_MOST = 64 << 20, WAIT_MOST_MS = 600000 };
+
+/* control(path, question, wait_ms): the answer of the process that serves the socket;
+ * nil, message, code. */
+static int process_control(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    struct cairn_slice question = cairn_lua_bytes(L, 2, "question");
+    int64_t wait_ms = cairn_lua_count(L, 3, "wait_ms", WAIT_MOST_MS);
+    struct cairn_bytes *answer = cairn_lua_newbytes(L);
+    struct cairn_error error;
+    enum cairn_status status =
+        cairn_control_ask(path, question, wait_ms, ANSWER_MOST, answer, &error);
+    if (status)
+        return cairn_lua_fail(L, status, &error);
+    cairn_lua_push(L, cairn_bytes_slice(answer));
+    cairn_bytes_free(answer);
+    return 1;
+}
+
+/* control_directories(): where the sockets of this user's processes are. */
+static int process_control_directories(lua_State *L) {
+    char directories[2][CAIRN_CONTROL_PATH];
+    unsigned count = cairn_control_directories(directories);
+    lua_createtable(L, (int)count, 0);
+    for (unsigned i = 0; i < count; i++) {
+        lua_pushstring(L, directories[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* discard_control(path): takes a socket away that nobody serves; whether it did. */
+static int process_discard_control(lua_State *L) {
+    lua_pushboolean(L, cairn_control_discard(luaL_checkstring(L, 1)));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"call", process_call},
+    {"control", process_control},
+    {"control_directories", process_control_directories},
     {"copy_mode", process_copy_mode},
+    {"discard_control", process_discard_control},
     {"kind", process_kind},
     {"make_directory", process_make_directory},
+    {"names", process_names},
     {"pause", process_pause},
     {"real_path", process_real_path},
     {"set_environment", process_set_environment},

@@ -1,6 +1,8 @@
 /* lua_support.c -- checkers, failures, boxes. */
 #include "lua_support.h"
 
+#include <string.h>
+
 #define BYTES_TYPE "cairn.bytes"
 
 enum { NESTING_MAX = 64 };
@@ -11,6 +13,13 @@ int cairn_lua_fail(lua_State *L, enum cairn_status status,
     lua_pushstring(L, error->message);
     lua_pushstring(L, cairn_status_word(status));
     return 3;
+}
+
+enum cairn_status cairn_lua_status(const char *word) {
+    for (int status = 1; word && status < CAIRN_STATUS_COUNT; status++)
+        if (strcmp(word, cairn_status_word((enum cairn_status)status)) == 0)
+            return (enum cairn_status)status;
+    return CAIRN_UNAVAILABLE;
 }
 
 const char *cairn_lua_kind(enum cairn_kind kind) {

@@ -21,6 +21,9 @@
 int cairn_lua_fail(lua_State *L, enum cairn_status status,
                    const struct cairn_error *error);
 
+/* The status that a word is; CAIRN_UNAVAILABLE for NULL and what is none. */
+enum cairn_status cairn_lua_status(const char *word);
+
 /* What Lua calls it: "simple", "composite", "link". */
 const char *cairn_lua_kind(enum cairn_kind kind);
 

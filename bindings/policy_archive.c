@@ -38,64 +38,10 @@ enum cairn_status policy_directory_open(const char *directory, int *out,
     return *out < 0 ? cannot(error, "open it", directory) : CAIRN_OK;
 }
 
-static enum cairn_status read_all(int file, const char *name, struct cairn_bytes *out,
-                                  struct cairn_error *error) {
-    while (out->size <= POLICY_SOURCE_MAX) {
-        if (!cairn_bytes_reserve(out, 16 << 10))
-            return cairn_fail(error, CAIRN_NO_MEMORY, "%s: no memory to read it", name);
-        ssize_t got = read(file, out->data + out->size, 16 << 10);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return cannot(error, "read it", name);
-        if (got == 0)
-            return CAIRN_OK;
-        out->size += (size_t)got;
-    }
-    return cairn_fail(error, CAIRN_LIMIT, "%s:1: it has over %d bytes", name,
-                      POLICY_SOURCE_MAX);
-}
-
-static enum cairn_status cannot_open(int directory, const char *name,
-                                     struct cairn_error *error) {
-    struct stat info;
-    int code = errno;
-    bool dangles = code == ENOENT &&
-                   fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-                   S_ISLNK(info.st_mode);
-    if (dangles)
-        return cairn_fail(error, CAIRN_IO, "%s: it is a link to what is not there",
-                          name);
-    errno = code;
-    return cannot(error, "open it", name);
-}
-
-/* Opening must not wait: a pipe would, for a writer. */
-static enum cairn_status read_file(int directory, const char *name, int follow,
-                                   struct cairn_bytes *out, struct stat *status,
-                                   struct cairn_error *error) {
-    struct stat own;
-    int file =
-        openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | follow);
-    if (file < 0)
-        return cannot_open(directory, name, error);
-    enum cairn_status result = CAIRN_OK;
-    if (!status)
-        status = &own;
-    if (fstat(file, status) < 0)
-        result = cannot(error, "look at it", name);
-    else if (!S_ISREG(status->st_mode))
-        result = cairn_fail(error, CAIRN_IO, "%s: it is not a regular file", name);
-    if (!result)
-        result = read_all(file, name, out, error);
-    close(file);
-    return result;
-}
-
 enum cairn_status policy_file_read(int directory, const char *name,
                                    struct cairn_bytes *out, struct stat *status,
                                    struct cairn_error *error) {
-    return read_file(directory, name, 0, out, status, error);
+    return source_read(directory, name, 0, POLICY_SOURCE_MAX, out, status, error);
 }
 
 static enum cairn_status write_all(int file, struct cairn_slice text, const char *name,
@@ -302,11 +248,11 @@ enum cairn_status policy_archive_read(const char *directory, const char *name,
     if (status)
         return status;
     snprintf(file, sizeof file, "%.64s.lua", hash);
-    status = read_file(folder, file, O_NOFOLLOW, out, NULL, error);
+    status = source_read(folder, file, O_NOFOLLOW, POLICY_SOURCE_MAX, out, NULL, error);
     close(folder);
     if (status)
         return status;
-    policy_hash(cairn_bytes_slice(out), found);
+    source_hash(cairn_bytes_slice(out), found);
     if (strcmp(found, hash) != 0)
         return cairn_fail(error, CAIRN_CORRUPT, "%s/%s: its hash is %s", name, file,
                           found);

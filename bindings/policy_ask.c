@@ -85,8 +85,16 @@ static void add(struct key *key, const void *bytes, size_t size) {
 }
 
 static void add_byte(struct key *key, unsigned byte) {
-    char narrow = (char)byte;
-    add(key, &narrow, 1);
+    if (key->size < POLICY_KEY_ROOM)
+        key->room[key->size] = (char)byte;
+    key->size++;
+}
+
+/* With its terminator: names are short, and every read of a chain comes by here. */
+static void add_text(struct key *key, const char *text) {
+    do
+        add_byte(key, (unsigned char)*text);
+    while (*text++);
 }
 
 /* With its size before it, so that where it ends is not in doubt. */
@@ -112,13 +120,13 @@ static void add_cache(struct key *key, const struct cairn_cache_facts *facts) {
 
 static void add_chain(struct key *key, const struct cairn_chain_facts *facts) {
     add_byte(key, facts->action);
-    add_run(key, cairn_slice_of(facts->operation ? facts->operation : ""));
+    add_text(key, facts->operation ? facts->operation : "");
     for (size_t i = 0; i < facts->count; i++) {
         const struct cairn_member_facts *member = &facts->members[i];
         add_byte(key, member->flags);
         add_byte(key, member->scope);
-        add_run(key, cairn_slice_of(member->name));
-        add_run(key, cairn_slice_of(member->backend));
+        add_text(key, member->name);
+        add_text(key, member->backend);
     }
 }
 

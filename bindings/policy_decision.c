@@ -89,6 +89,7 @@ static enum cairn_status read_tags(struct policy_reader *reader, void *into) {
 }
 
 static const struct policy_field cache_fields[] = {
+    {"reason", read_reason, AT(by), false},
     {"lookup", policy_read_boolean, AT(lookup), false},
     {"only_if_cached", policy_read_boolean, AT(only_if_cached), false},
     {"accept", read_accept, 0, false},
@@ -104,7 +105,6 @@ static const struct policy_field cache_fields[] = {
     {"tags", read_tags, 0, false},
     {"priority", policy_read_number, AT(priority), false},
     {"cacheable", read_cacheable, 0, false},
-    {"reason", read_reason, AT(by), false},
     {0},
 };
 #undef AT

@@ -17,10 +17,21 @@ static char to_lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+static bool is_lower(struct cairn_slice name) {
+    size_t i = 0;
+    while (i < name.size && to_lower(name.data[i]) == name.data[i])
+        i++;
+    return i == name.size;
+}
+
 static void push_lower(lua_State *L, struct cairn_slice name) {
     char room[NAME_ROOM];
     luaL_Buffer buffer;
     char *lower = room;
+    if (is_lower(name)) { /* as most are written */
+        lua_pushlstring(L, name.data, name.size);
+        return;
+    }
     if (name.size > sizeof room)
         lower = luaL_buffinitsize(L, &buffer, name.size);
     for (size_t i = 0; i < name.size; i++)
@@ -82,21 +93,23 @@ static void set_directive(lua_State *L, const struct cairn_directive *directive)
     }
 }
 
-/* Whether no earlier directive of the line can have that name: none begins alike. */
-static bool is_first(struct cairn_slice name, uint64_t *begun) {
-    uint64_t letter = UINT64_C(1) << (name.data[0] & 31);
-    bool first = !(*begun & letter);
-    *begun |= letter;
+/* Whether no earlier directive of the line can have that name: none that begins alike
+ * is as long. */
+static bool is_first(struct cairn_slice name, uint64_t *seen) {
+    uint64_t bit = UINT64_C(1)
+                   << (((unsigned char)name.data[0] & 31) + 11 * name.size) % 64;
+    bool first = !(*seen & bit);
+    *seen |= bit;
     return first;
 }
 
 static void push_line(lua_State *L, struct cairn_slice line) {
     struct cairn_directive directive;
-    uint64_t begun = 0;
+    uint64_t seen = 0;
     size_t at = 0;
     lua_createtable(L, 0, 4);
     while (cairn_directive_next(line, &at, &directive)) {
-        if (!is_first(directive.name, &begun)) {
+        if (!is_first(directive.name, &seen)) {
             set_directive(L, &directive);
             continue;
         }

@@ -184,6 +184,7 @@ static enum cairn_status try_all(struct example *example, policy_tried tried,
                                  void *arg) {
     struct cairn_error *first = example->error, one;
     enum cairn_status status = CAIRN_OK, found;
+    int top = lua_gettop(example->L);
     example->error = &one;
     for (int i = 1;; i++) {
         example->line = 0;
@@ -194,7 +195,7 @@ static enum cairn_status try_all(struct example *example, policy_tried tried,
         bool whole = !found;
         if (whole) {
             found = try_example(example);
-            lua_settop(example->L, 0);
+            lua_settop(example->L, top);
         }
         if (tried)
             tried(arg, example->name, found ? one.message : NULL);

@@ -60,12 +60,19 @@ int policy_word_index(const char *const words[], struct cairn_slice word) {
     return -1;
 }
 
-/* Most fields differ in the first character, and every decision comes by here. */
+/* Names of Lua have a terminator, but may hold others before it. */
+static bool is_name(const char *field, struct cairn_slice name) {
+    size_t i = 0;
+    while (field[i] && field[i] == name.data[i])
+        i++;
+    return field[i] == '\0' && i == name.size;
+}
+
+/* Compared in place: every decision comes by here. */
 static const struct policy_field *find(const struct policy_field *fields,
                                        struct cairn_slice name) {
     for (; fields->name; fields++)
-        if (fields->name[0] == name.data[0] &&
-            cairn_slice_equal(cairn_slice_of(fields->name), name))
+        if (is_name(fields->name, name))
             return fields;
     return NULL;
 }

@@ -20,6 +20,8 @@ void policy_host_release(struct policy_host *host); /* NULL is fine */
 
 /* The host of the cairn.Policies object at `index`; raises if it is none or closed. */
 struct policy_host *cairn_lua_checkpolicies(lua_State *L, int index);
+/* Pushes an object for it, in this state, without `log`; retains. */
+void cairn_lua_push_policies(lua_State *L, struct policy_host *host);
 
 /* cairn.policies: a cairn.Policies object for the options in the table (or directory,
  * or nothing) at 1, or nil, message, code. A lua_CFunction. */

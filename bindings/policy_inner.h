@@ -6,8 +6,6 @@
 #ifndef CAIRN_POLICY_INNER_H
 #define CAIRN_POLICY_INNER_H
 
-#include <sys/stat.h>
-
 #include "lua_context.h"
 #include "policy_archive.h"
 #include "policy_events.h"
@@ -48,8 +46,7 @@ enum { FILES_MAX = 64, PROBLEM_ROOM = 512 };
 
 struct policy_file {
     char name[POLICY_NAME_ROOM];
-    struct stat seen;               /* as it was when it was read */
-    bool settled;                   /* could not have changed in the same tick */
+    struct source_look look;        /* as it was when it was read */
     char hash[POLICY_HASH_ROOM];    /* of what was read; empty: could not be */
     struct policy_module *module;   /* the last good one; NULL */
     char problem[PROBLEM_ROOM];     /* why what was read does not decide; or empty */

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 /* -- A text ------------------------------------------------------------------------ */
@@ -111,7 +110,7 @@ static bool take(struct policy_host *host, struct policy_file *file,
     char hash[POLICY_HASH_ROOM], shown[4096];
     struct policy_module *module;
     struct cairn_error why;
-    policy_hash(text, hash);
+    source_hash(text, hash);
     bool same = strcmp(hash, file->hash) == 0;
     if (same && (file->problem[0] || file->module))
         return false;
@@ -136,24 +135,6 @@ static bool take(struct policy_host *host, struct policy_file *file,
     return true;
 }
 
-static bool looks_same(const struct policy_file *file, const struct stat *now) {
-    const struct stat *seen = &file->seen;
-    return file->settled && seen->st_ino == now->st_ino &&
-           seen->st_dev == now->st_dev && seen->st_size == now->st_size &&
-           seen->st_mtim.tv_sec == now->st_mtim.tv_sec &&
-           seen->st_mtim.tv_nsec == now->st_mtim.tv_nsec &&
-           seen->st_ctim.tv_sec == now->st_ctim.tv_sec &&
-           seen->st_ctim.tv_nsec == now->st_ctim.tv_nsec;
-}
-
-/* File times advance in ticks: one that changed a moment ago may change again and look
- * the same. */
-static bool is_settled(const struct stat *status) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec - status->st_ctim.tv_sec > 1;
-}
-
 static bool look_at(struct policy_host *host, struct policy_file *file, int directory,
                     bool force) {
     char name[POLICY_NAME_ROOM + 8];
@@ -162,7 +143,8 @@ static bool look_at(struct policy_host *host, struct policy_file *file, int dire
     struct cairn_error why;
     bool changed = false;
     snprintf(name, sizeof name, "%s.lua", file->name);
-    if (!force && fstatat(directory, name, &now, 0) == 0 && looks_same(file, &now))
+    if (!force && fstatat(directory, name, &now, 0) == 0 &&
+        source_looks_same(&file->look, &now))
         return false;
     enum cairn_status status = policy_file_read(directory, name, &text, &now, &why);
     if (status == CAIRN_NOT_FOUND) {
@@ -176,8 +158,7 @@ static bool look_at(struct policy_host *host, struct policy_file *file, int dire
     } else {
         changed = take(host, file, cairn_bytes_slice(&text));
     }
-    file->seen = now;
-    file->settled = !status && is_settled(&now);
+    file->look = status ? (struct source_look){0} : source_look_of(&now);
     cairn_bytes_free(&text);
     return changed;
 }

@@ -1,24 +1,12 @@
 /* policy_module.c -- versions: loaded once, asked by many, gone after the last. */
 #include "policy_module.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "policy_seat.h"
 
 /* More callers at once get a sandbox of their own that is thrown away afterwards. */
 enum { IDLE_MAX = 16 };
-
-void policy_hash(struct cairn_slice text, char out[POLICY_HASH_ROOM]) {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char hash[EVP_MAX_MD_SIZE] = {0};
-    EVP_Digest(text.data ? text.data : "", text.size, hash, NULL, EVP_sha256(), NULL);
-    for (size_t i = 0; i < 32; i++) {
-        out[2 * i] = digits[hash[i] >> 4];
-        out[2 * i + 1] = digits[hash[i] & 15];
-    }
-    out[64] = '\0';
-}
 
 struct policy_counts *policy_counts_retain(struct policy_counts *counts) {
     atomic_fetch_add_explicit(&counts->users, 1, memory_order_relaxed);
@@ -78,7 +66,7 @@ static struct policy_module *new_module(const struct policy_source *source) {
         return NULL;
     }
     strncpy(module->name, source->name, sizeof module->name - 1);
-    policy_hash(source->text, module->hash);
+    source_hash(source->text, module->hash);
     module->shipped = source->shipped;
     module->limits = *source->limits;
     module->since_ms = source->now_ms;

@@ -14,8 +14,13 @@
 
 #include "policy_ask.h"
 #include "sandbox.h"
+#include "source_file.h"
 
-enum { POLICY_NAME_ROOM = 32, POLICY_HASH_ROOM = 65, POLICY_SOURCE_MAX = 128 << 10 };
+enum {
+    POLICY_NAME_ROOM = 32,
+    POLICY_HASH_ROOM = SOURCE_HASH_ROOM,
+    POLICY_SOURCE_MAX = 128 << 10
+};
 
 /* Of one version; outlives it where decisions are remembered. */
 struct policy_counts {
@@ -95,8 +100,5 @@ typedef void (*policy_tried)(void *arg, const char *name, const char *message);
  * come out as it should, or there is none at all. */
 enum cairn_status policy_module_try(struct policy_module *module, policy_tried tried,
                                     void *arg, struct cairn_error *error);
-
-/* SHA-256 in hex. */
-void policy_hash(struct cairn_slice text, char out[POLICY_HASH_ROOM]);
 
 #endif

@@ -15,8 +15,9 @@
  * that never ends is stopped by its steps. */
 enum { LOADING_PATIENCE = 20 };
 
-/* Keys of the registry. */
-static const char decide_key, facts_key, examples_key;
+/* Keys of the registry, and the place of the function at the bottom of the stack. */
+static const char facts_key, examples_key;
+enum { DECIDE = 1 };
 
 /* -- The context table ------------------------------------------------------------- */
 
@@ -84,7 +85,6 @@ static enum cairn_status take_decide(lua_State *L, struct opening *opening) {
     lua_getinfo(L, ">S", &where);
     if (opening->first)
         opening->module->decide_line = where.linedefined > 0 ? where.linedefined : 1;
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &decide_key);
     return CAIRN_OK;
 }
 
@@ -103,7 +103,7 @@ static enum cairn_status take_examples(lua_State *L, struct opening *opening) {
     return CAIRN_OK;
 }
 
-/* Arguments: the opening, what the script returned. */
+/* Arguments: the opening, what the script returned. Returns `decide`. */
 static int take_shape(lua_State *L) {
     struct opening *opening = lua_touserdata(L, 1);
     if (lua_type(L, 2) != LUA_TTABLE) {
@@ -117,7 +117,9 @@ static int take_shape(lua_State *L) {
         opening->status = take_examples(L, opening);
     push_facts_metatable(L, opening->seat);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &facts_key);
-    return 0;
+    lua_pushliteral(L, "decide");
+    lua_rawget(L, 2);
+    return 1;
 }
 
 static enum cairn_status run(struct policy_module *module, struct policy_seat *seat,
@@ -131,10 +133,12 @@ static enum cairn_status run(struct policy_module *module, struct policy_seat *s
     if (!status)
         status = sandbox_call(sandbox, 0, 1, NULL, error);
     if (!status)
-        status = sandbox_protect(sandbox, take_shape, &opening, 0, error);
+        status = sandbox_protect(sandbox, take_shape, &opening, 1, error);
     if (!status)
         status = opening.status;
-    lua_settop(sandbox_state(sandbox), 0);
+    if (!status)
+        lua_replace(sandbox_state(sandbox), DECIDE);
+    lua_settop(sandbox_state(sandbox), status ? 0 : DECIDE);
     return status;
 }
 
@@ -170,14 +174,11 @@ void policy_seat_close(struct policy_seat *seat) {
 
 /* -- Asking ------------------------------------------------------------------------ */
 
-/* Pushes `decide` and the context. */
-static int push_call(lua_State *L) {
-    struct policy_seat *seat = lua_touserdata(L, 1);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &decide_key);
+static void push_context(lua_State *L, void *arg) {
+    const struct policy_seat *seat = arg;
     policy_facts_push(L, seat->ask);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &facts_key);
     lua_setmetatable(L, -2);
-    return 2;
 }
 
 /* Every failure begins with a place in the script. */
@@ -223,10 +224,9 @@ enum cairn_status policy_seat_ask(struct policy_seat *seat,
     seat->ask = ask;
     seat->volatile_seen = false;
     *outcome = (struct policy_outcome){0};
-    enum cairn_status status =
-        sandbox_protect(seat->sandbox, push_call, seat, 2, error);
-    if (!status)
-        status = sandbox_call(seat->sandbox, 1, 1, with_line ? &line : NULL, error);
+    lua_pushvalue(L, DECIDE);
+    enum cairn_status status = sandbox_ask(seat->sandbox, push_context, seat, 1,
+                                           with_line ? &line : NULL, error);
     if (status)
         status = placed(module, line, status, error);
     else

@@ -5,7 +5,7 @@
 #include "policy_module.h"
 
 struct policy_seat {
-    struct sandbox *sandbox;
+    struct sandbox *sandbox;  /* `decide` is at the bottom of its stack, and stays */
     struct policy_seat *next; /* of those that are idle */
 
     /* During a call. */

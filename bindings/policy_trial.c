@@ -50,7 +50,7 @@ static enum cairn_status write_files(struct policy_host *host, int directory,
              (long long)canary->min_calls);
     struct policy_seen *seen = seen_of(host, module->name);
     memcpy(seen->source, module->hash, sizeof seen->source);
-    policy_hash(cairn_slice_of(text), seen->terms);
+    source_hash(cairn_slice_of(text), seen->terms);
     place_of(module->name, "conf", place);
     enum cairn_status status =
         policy_file_write(directory, place, cairn_slice_of(text), error);
@@ -82,7 +82,7 @@ static bool is_version(int directory, const char *place, const char *hash) {
     struct cairn_bytes text = {0};
     char found[POLICY_HASH_ROOM] = "";
     if (policy_file_read(directory, place, &text, NULL, NULL) == CAIRN_OK)
-        policy_hash(cairn_bytes_slice(&text), found);
+        source_hash(cairn_bytes_slice(&text), found);
     cairn_bytes_free(&text);
     return strcmp(found, hash) == 0;
 }
@@ -218,8 +218,8 @@ static void consider(struct policy_host *host, enum policy_question question,
     struct policy_seen *seen = &host->trials_seen[question];
     struct terms terms;
     struct cairn_error why;
-    policy_hash(cairn_bytes_slice(&trial->source), source);
-    policy_hash(cairn_bytes_slice(&trial->terms), conf);
+    source_hash(cairn_bytes_slice(&trial->source), source);
+    source_hash(cairn_bytes_slice(&trial->terms), conf);
     if (strcmp(source, seen->source) == 0 && strcmp(conf, seen->terms) == 0)
         return;
     place_of(name, "conf", place);

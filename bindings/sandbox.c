@@ -16,7 +16,7 @@ static int open_environment(lua_State *L) {
     return 0;
 }
 
-struct sandbox *sandbox_new(const struct sandbox_limits *limits) {
+struct sandbox *sandbox_make(const struct sandbox_limits *limits, lua_CFunction open) {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     if (!sandbox)
         return NULL;
@@ -25,12 +25,14 @@ struct sandbox *sandbox_new(const struct sandbox_limits *limits) {
         sandbox->limits.memory_bytes = SIZE_MAX / 4;
     sandbox->L = lua_newstate(sandbox_allocate, sandbox);
     if (!sandbox->L) {
+        sandbox_pool_drain(&sandbox->pool);
         free(sandbox);
         return NULL;
     }
+    *sandbox_mark(sandbox->L) = 0;
     sandbox->own.L = sandbox->L;
     sandbox->running = &sandbox->own;
-    lua_pushcfunction(sandbox->L, open_environment);
+    lua_pushcfunction(sandbox->L, open);
     if (lua_pcall(sandbox->L, 0, 0, 0) != LUA_OK) {
         sandbox_free(sandbox);
         return NULL;
@@ -39,10 +41,15 @@ struct sandbox *sandbox_new(const struct sandbox_limits *limits) {
     return sandbox;
 }
 
+struct sandbox *sandbox_new(const struct sandbox_limits *limits) {
+    return sandbox_make(limits, open_environment);
+}
+
 void sandbox_free(struct sandbox *sandbox) {
     if (!sandbox)
         return;
     lua_close(sandbox->L);
+    sandbox_pool_drain(&sandbox->pool);
     free(sandbox);
 }
 
@@ -84,6 +91,15 @@ static const char *error_text(lua_State *L, char *room, size_t size) {
 
 /* -- Our own code ----------------------------------------------------------------- */
 
+static enum cairn_status not_pushed(const struct sandbox *sandbox, int code,
+                                    struct cairn_error *error) {
+    char room[64];
+    if (code == LUA_ERRMEM)
+        return no_memory(sandbox, "a policy's values", error);
+    return cairn_fail(error, CAIRN_POLICY_ERROR, "%s",
+                      error_text(sandbox->L, room, sizeof room));
+}
+
 enum cairn_status sandbox_protect(struct sandbox *sandbox, lua_CFunction body,
                                   void *arg, int results, struct cairn_error *error) {
     lua_State *L = sandbox->L;
@@ -99,11 +115,7 @@ enum cairn_status sandbox_protect(struct sandbox *sandbox, lua_CFunction body,
     int code = lua_pcall(L, 2, results, 0);
     if (code == LUA_OK)
         return CAIRN_OK;
-    char room[64];
-    enum cairn_status status =
-        code == LUA_ERRMEM
-            ? no_memory(sandbox, "a policy's values", error)
-            : cairn_fail(error, CAIRN_POLICY_ERROR, "%s", error_text(L, room, 64));
+    enum cairn_status status = not_pushed(sandbox, code, error);
     lua_settop(L, top);
     return status;
 }
@@ -133,7 +145,7 @@ static const char *read_piece(lua_State *L, void *arg, size_t *size) {
     return *size ? piece : NULL;
 }
 
-static int64_t deadline_ns(const struct sandbox *sandbox) {
+int64_t sandbox_deadline_ns(const struct sandbox *sandbox) {
     int64_t now = sandbox_clock_ns(), wall = sandbox->limits.wall_ms;
     return wall > (INT64_MAX - now) / 1000000 ? INT64_MAX : now + wall * 1000000;
 }
@@ -166,7 +178,7 @@ enum cairn_status sandbox_load(struct sandbox *sandbox, struct cairn_slice sourc
         return no_memory(sandbox, name, error);
     char chunk[256];
     snprintf(chunk, sizeof chunk, "@%s", name);
-    struct reading reading = {source, deadline_ns(sandbox), false};
+    struct reading reading = {source, sandbox_deadline_ns(sandbox), false};
     int code = lua_load(L, read_piece, &reading, chunk, "t");
     if (code == LUA_OK && !reading.is_late)
         return CAIRN_OK;
@@ -178,7 +190,7 @@ enum cairn_status sandbox_load(struct sandbox *sandbox, struct cairn_slice sourc
 /* -- Calling ---------------------------------------------------------------------- */
 
 /* Runs where the error is raised, with all that led to it still on the stack. */
-static int keep_place(lua_State *L) {
+int sandbox_keep_place(lua_State *L) {
     struct sandbox *sandbox = sandbox_of(L);
     if (!sandbox->breach)
         sandbox_locate(sandbox);
@@ -190,12 +202,16 @@ static void begin(struct sandbox *sandbox, int function, bool with_line) {
     sandbox->used = sandbox->unseen = sandbox->squeezed = 0;
     sandbox->breach = BREACH_NONE;
     sandbox->refused = (struct sandbox_refused){NULL, 0, 0};
-    sandbox->deadline_ns = deadline_ns(sandbox);
+    sandbox->bound_bytes = sandbox->ceiling = sandbox->limits.memory_bytes;
+    sandbox->most = 2 * sandbox->ceiling + HUGE_BYTES;
+    sandbox->slice = (struct sandbox_slice){.crowded_at = SIZE_MAX};
+    sandbox->deadline_ns =
+        sandbox->limits.steps == UINT64_MAX ? 0 : sandbox_deadline_ns(sandbox);
     sandbox->stack = __builtin_frame_address(0);
     sandbox->chunk = NULL;
     sandbox->line = 0;
     *sandbox->where = '\0';
-    *(uintptr_t *)lua_getextraspace(L) = ++sandbox->serial;
+    *sandbox_mark(L) = ++sandbox->serial;
     if (with_line) {
         lua_Debug called;
         lua_pushvalue(L, function);
@@ -208,16 +224,16 @@ static void begin(struct sandbox *sandbox, int function, bool with_line) {
 
 /* Where the function begins: the best there is to say when memory ran out in the middle
  * of an instruction. */
-static void place_of(struct sandbox *sandbox, int function) {
+void sandbox_place_of(struct sandbox *sandbox, lua_State *L, int function) {
     lua_Debug called;
-    lua_pushvalue(sandbox->L, function);
-    lua_getinfo(sandbox->L, ">S", &called);
+    lua_pushvalue(L, function);
+    lua_getinfo(L, ">S", &called);
     snprintf(sandbox->where, sizeof sandbox->where, "%s:%d", called.short_src,
              called.linedefined > 0 ? called.linedefined : 1);
 }
 
-static enum cairn_status breached(const struct sandbox *sandbox,
-                                  struct cairn_error *error) {
+enum cairn_status sandbox_breached(const struct sandbox *sandbox,
+                                   struct cairn_error *error) {
     const struct sandbox_limits *limits = &sandbox->limits;
     if (sandbox->breach == BREACH_STEPS)
         return cairn_fail(error, CAIRN_LIMIT, "%s: over its limit of %" PRIu64 " steps",
@@ -225,7 +241,7 @@ static enum cairn_status breached(const struct sandbox *sandbox,
     if (sandbox->breach == BREACH_MEMORY)
         return cairn_fail(error, CAIRN_LIMIT,
                           "%s: over its limit of %zu bytes of memory", sandbox->where,
-                          limits->memory_bytes);
+                          sandbox->bound_bytes);
     if (sandbox->breach == BREACH_STUCK)
         return cairn_fail(error, CAIRN_LIMIT,
                           "%s: over its limit of time: one instruction does not end",
@@ -242,19 +258,36 @@ static bool has_place(const struct sandbox *sandbox, const char *message) {
     return size && strncmp(message, sandbox->where, size) == 0;
 }
 
-static enum cairn_status failed(struct sandbox *sandbox, int code,
-                                struct cairn_error *error) {
+enum cairn_status sandbox_failed(const struct sandbox *sandbox, lua_State *L, int code,
+                                 struct cairn_error *error) {
     if (code == LUA_ERRMEM)
-        return no_memory(sandbox, sandbox->where, error);
+        return no_memory(sandbox, *sandbox->where ? sandbox->where : "a request",
+                         error);
     char room[64];
-    const char *message = error_text(sandbox->L, room, sizeof room);
-    if (has_place(sandbox, message))
+    const char *message = error_text(L, room, sizeof room);
+    if (!*sandbox->where || has_place(sandbox, message))
         return cairn_fail(error, CAIRN_POLICY_ERROR, "%s", message);
     return cairn_fail(error, CAIRN_POLICY_ERROR, "%s: %s", sandbox->where, message);
 }
 
-/* The function stays below the call, where place_of finds it: function, keep_place,
- * function, arguments. */
+/* The function is at that index of the stack, the error at its top; `left` values stay.
+ */
+static enum cairn_status failed(struct sandbox *sandbox, int function, int left,
+                                int code, struct cairn_error *error) {
+    lua_State *L = sandbox->L;
+    if (!*sandbox->where)
+        sandbox_place_of(sandbox, L, function);
+    enum cairn_status status = sandbox->breach
+                                   ? sandbox_breached(sandbox, error)
+                                   : sandbox_failed(sandbox, L, code, error);
+    lua_settop(L, left);
+    if (sandbox->breach && sandbox->held > sandbox->limits.memory_bytes / 2)
+        lua_gc(L, LUA_GCCOLLECT);
+    return status;
+}
+
+/* The function stays below the call, where sandbox_place_of finds it: function,
+ * handler, function, arguments. */
 enum cairn_status sandbox_call(struct sandbox *sandbox, int arguments, int results,
                                int *line, struct cairn_error *error) {
     lua_State *L = sandbox->L;
@@ -263,7 +296,7 @@ enum cairn_status sandbox_call(struct sandbox *sandbox, int arguments, int resul
         lua_settop(L, function - 1);
         return no_memory(sandbox, "a policy", error);
     }
-    lua_pushcfunction(L, keep_place);
+    lua_pushcfunction(L, sandbox_keep_place);
     lua_insert(L, function);
     lua_pushvalue(L, function + 1);
     lua_insert(L, function);
@@ -277,12 +310,52 @@ enum cairn_status sandbox_call(struct sandbox *sandbox, int arguments, int resul
         lua_settop(L, -3);
         return CAIRN_OK;
     }
-    if (!*sandbox->where)
-        place_of(sandbox, function);
-    enum cairn_status status =
-        sandbox->breach ? breached(sandbox, error) : failed(sandbox, code, error);
-    lua_settop(L, function - 1);
-    if (sandbox->breach && sandbox->held > sandbox->limits.memory_bytes / 2)
-        lua_gc(L, LUA_GCCOLLECT);
-    return status;
+    return failed(sandbox, function, function - 1, code, error);
+}
+
+/* -- Asking ----------------------------------------------------------------------- */
+
+struct asking {
+    struct sandbox *sandbox;
+    sandbox_push push;
+    void *arg;
+    int results;
+    bool with_line, has_begun;
+};
+
+/* Arguments: this, the function. */
+static int push_and_call(lua_State *L) {
+    struct asking *asking = lua_touserdata(L, 1);
+    asking->push(L, asking->arg);
+    begin(asking->sandbox, 2, asking->with_line);
+    asking->has_begun = true;
+    lua_call(L, lua_gettop(L) - 2, asking->results);
+    asking->sandbox->limited = false;
+    return lua_gettop(L) - 1;
+}
+
+enum cairn_status sandbox_ask(struct sandbox *sandbox, sandbox_push push, void *arg,
+                              int results, int *line, struct cairn_error *error) {
+    lua_State *L = sandbox->L;
+    int function = lua_gettop(L);
+    struct asking asking = {sandbox, push, arg, results, line != NULL, false};
+    if (!lua_checkstack(L, LUA_MINSTACK))
+        return no_memory(sandbox, "a policy", error);
+    lua_pushcfunction(L, sandbox_keep_place);
+    lua_pushcfunction(L, push_and_call);
+    lua_pushlightuserdata(L, &asking);
+    lua_pushvalue(L, function);
+    int code = lua_pcall(L, 2, results, function + 1);
+    sandbox->limited = false;
+    if (line)
+        *line = asking.has_begun ? sandbox->line : 0;
+    if (!asking.has_begun) {
+        enum cairn_status status = not_pushed(sandbox, code, error);
+        lua_settop(L, function);
+        return status;
+    }
+    if (code != LUA_OK || sandbox->breach)
+        return failed(sandbox, function, function, code, error);
+    lua_remove(L, function + 1);
+    return CAIRN_OK;
 }

@@ -63,6 +63,13 @@ enum cairn_status sandbox_load(struct sandbox *sandbox, struct cairn_slice sourc
 enum cairn_status sandbox_call(struct sandbox *sandbox, int arguments, int results,
                                int *line, struct cairn_error *error);
 
+/* The same for the function at the top of the stack, which stays there: `push` pushes
+ * its arguments, without the limits on steps and time, and fails as sandbox_protect
+ * does. For calls that are made often: both are protected at once. */
+typedef void (*sandbox_push)(lua_State *L, void *arg);
+enum cairn_status sandbox_ask(struct sandbox *sandbox, sandbox_push push, void *arg,
+                              int results, int *line, struct cairn_error *error);
+
 /* Bytes held, and steps of the last call: instructions are counted in lots of up to
  * 1,000, what functions charge one by one. */
 size_t sandbox_memory(const struct sandbox *sandbox);

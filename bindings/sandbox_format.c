@@ -33,7 +33,8 @@ static const struct {
     {'X', true, "-#0"},   {'a', true, "-+#0 "}, {'c', false, "-"},
     {'d', true, "-+0 "},  {'e', true, "-+#0 "}, {'f', true, "-+#0 "},
     {'g', true, "-+#0 "}, {'i', true, "-+0 "},  {'o', true, "-#0"},
-    {'s', true, "-"},     {'u', true, "-0"},    {'x', true, "-#0"},
+    {'p', false, "-"},    {'s', true, "-"},     {'u', true, "-0"},
+    {'x', true, "-#0"},
 };
 
 static bool is_digit(char c) {
@@ -94,6 +95,13 @@ static void add_integer(struct format *format) {
 
 static void add_number(struct format *format) {
     double value = (double)luaL_checknumber(format->L, format->argument);
+    check_spec(format);
+    char *room = sandbox_text_room(&format->text, ITEM_ROOM);
+    format->text.size += (size_t)snprintf(room, ITEM_ROOM, format->spec, value);
+}
+
+static void add_pointer(struct format *format) {
+    const void *value = lua_topointer(format->L, format->argument);
     check_spec(format);
     char *room = sandbox_text_room(&format->text, ITEM_ROOM);
     format->text.size += (size_t)snprintf(room, ITEM_ROOM, format->spec, value);
@@ -209,6 +217,8 @@ static void add_item(struct format *format) {
         add_integer(format);
     else if (strchr("aAeEfgG", conversion))
         add_number(format);
+    else if (conversion == 'p' && sandbox_of(format->L)->is_trusted)
+        add_pointer(format);
     else if (conversion == 'p')
         luaL_error(format->L, "'%%p' shows addresses, which are never the same");
     else

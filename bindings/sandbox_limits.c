@@ -18,6 +18,7 @@ enum {
     CLOCK_STEPS = 1000,       /* steps between two looks at the clock */
     LEVELS_MAX = 1000,        /* of a stack that is searched for a line */
     STUCK_NS = 2000000,       /* of an instruction in which the stack grows */
+    STUCK_LONG_NS = 50000000, /* ... where it may be a thousand instructions */
 };
 
 static int64_t now_ns(clockid_t clock) {
@@ -35,14 +36,17 @@ int sandbox_interval(const struct sandbox *sandbox, const lua_State *L) {
         return 1;
     if (sandbox->large)
         return sandbox->huge ? INTERVAL_HUGE : INTERVAL_LARGE;
-    return L == sandbox->L ? INTERVAL : INTERVAL_COROUTINE;
+    if (sandbox->slice.interval)
+        return sandbox->slice.interval;
+    return L == sandbox->own.L ? INTERVAL : INTERVAL_COROUTINE;
 }
 
 /* Counting takes a third of the time: it is left out where steps have no limit, until
- * something else was breached and must be raised. */
+ * something else was breached and must be raised. Turns have slices, so they count. */
 void sandbox_watch(lua_State *L) {
     const struct sandbox *sandbox = sandbox_of(L);
-    bool counts = sandbox->limits.steps != UINT64_MAX || sandbox->breach;
+    bool counts =
+        sandbox->limits.steps != UINT64_MAX || sandbox->breach || sandbox->is_trusted;
     int mask = (counts ? LUA_MASKCOUNT : 0) | (sandbox->chunk ? LUA_MASKRET : 0);
     lua_sethook(L, mask ? sandbox_hook : NULL, mask, sandbox_interval(sandbox, L));
 }
@@ -58,13 +62,19 @@ static void note(struct sandbox *sandbox, enum sandbox_breach breach) {
     sandbox_watch(sandbox->running->L);
 }
 
-static bool is_late(const struct sandbox *sandbox) {
+/* A call whose steps are not counted has its time from the first look: most end before
+ * there is one, and to look at a clock is a part of what they take. */
+static bool is_late(struct sandbox *sandbox) {
+    if (!sandbox->deadline_ns)
+        sandbox->deadline_ns = sandbox_deadline_ns(sandbox);
     return sandbox_clock_ns() > sandbox->deadline_ns;
 }
 
 static void look_at_clock(struct sandbox *sandbox) {
     sandbox->unseen = 0;
-    if (is_late(sandbox))
+    if (sandbox->slice.is_open)
+        sandbox_look_at_slice(sandbox);
+    else if (is_late(sandbox))
         note(sandbox, BREACH_TIME);
 }
 
@@ -110,11 +120,14 @@ void sandbox_locate(struct sandbox *sandbox) {
         thread = thread->resumer;
 }
 
-/* The value that is thrown says nothing: the message is made when the call is over. */
+/* The value that is thrown says nothing: the message is made when the call is over.
+ * Returns only where the hook leaves a turn. */
 static void raise_breach(lua_State *L, struct sandbox *sandbox) {
     if (!*sandbox->where)
         sandbox_locate(sandbox);
     sandbox_watch(L);
+    if (sandbox_leave(L, LEAVES_FOR_GOOD))
+        return;
     lua_pushlightuserdata(L, sandbox);
     lua_error(L);
 }
@@ -137,7 +150,7 @@ void sandbox_charge(lua_State *L, uint64_t steps) {
 
 void sandbox_need(lua_State *L, size_t bytes) {
     struct sandbox *sandbox = sandbox_of(L);
-    if (sandbox->limited && bytes > sandbox->limits.memory_bytes)
+    if (sandbox->limited && bytes > sandbox->bound_bytes)
         note(sandbox, BREACH_MEMORY);
     sandbox_check(L);
 }
@@ -161,12 +174,15 @@ void sandbox_hook(lua_State *L, lua_Debug *event) {
     int passed = lua_gethookcount(L);
     sandbox->progress++;
     spend(sandbox, (uint64_t)passed);
-    if (!sandbox->breach)
+    if (!sandbox->breach && (!sandbox->slice.is_open || sandbox->slice.interval))
         look_at_clock(sandbox);
-    if (sandbox->breach)
+    if (sandbox->breach) {
         raise_breach(L, sandbox);
+        return;
+    }
     if (passed != sandbox_interval(sandbox, L))
         sandbox_watch(L);
+    sandbox_end_slice(L);
 }
 
 /* -- The allocator ---------------------------------------------------------------- */
@@ -204,7 +220,8 @@ static bool is_stuck(struct sandbox *sandbox, const struct sandbox_refused *requ
         sandbox->progress, now_ns(CLOCK_THREAD_CPUTIME_ID), request->wants};
     return last.progress == sandbox->progress &&
            request->wants >= last.bytes + last.bytes / 2 &&
-           sandbox->growth.cpu_ns - last.cpu_ns > STUCK_NS;
+           sandbox->growth.cpu_ns - last.cpu_ns >
+               (sandbox->is_trusted ? STUCK_LONG_NS : STUCK_NS);
 }
 
 /* A breach that is found in here is not raised yet, so the request is granted. After
@@ -212,8 +229,7 @@ static bool is_stuck(struct sandbox *sandbox, const struct sandbox_refused *requ
  * collection for each step of the way out. */
 static bool admit_limited(struct sandbox *sandbox,
                           const struct sandbox_refused *request, size_t more) {
-    const size_t limit = sandbox->limits.memory_bytes;
-    const size_t most = limit + limit + HUGE_BYTES;
+    const size_t limit = sandbox->ceiling, most = sandbox->most;
     bool is_over = sandbox->breach != BREACH_NONE && more >= HUGE_BYTES;
     bool fits = more <= limit - smaller(sandbox->held, limit);
     if (fits)
@@ -224,6 +240,11 @@ static bool admit_limited(struct sandbox *sandbox,
         note(sandbox, BREACH_STUCK);
         is_over = true;
     }
+    if (more >
+        sandbox->slice.crowded_at - smaller(sandbox->held, sandbox->slice.crowded_at))
+        sandbox_crowd(sandbox);
+    if (request->wants >= HUGE_BYTES && sandbox->slice.is_open)
+        sandbox_slow_down(sandbox);
     if (fits)
         sandbox->refused = (struct sandbox_refused){NULL, 0, 0};
     else if (!sandbox->breach && !is_repeated(sandbox, request))
@@ -239,11 +260,23 @@ static bool admit_limited(struct sandbox *sandbox,
     return false;
 }
 
+/* Nothing is scarce, as nearly always: what is left to do is to charge. */
+static bool is_easy(const struct sandbox *sandbox, size_t wants, size_t more) {
+    size_t held = sandbox->held + more; /* of small blocks: no overflow */
+    return wants < LARGE_BYTES && !sandbox->breach && held <= sandbox->ceiling &&
+           held <= sandbox->slice.crowded_at;
+}
+
 static bool admit(struct sandbox *sandbox, const struct sandbox_refused *request) {
     size_t had = request->block ? request->had : 0;
     if (request->wants <= had)
         return true;
     size_t more = request->wants - had;
+    if (sandbox->limited && is_easy(sandbox, request->wants, more)) {
+        sandbox->refused.wants = 0;
+        spend(sandbox, 1 + more / 16);
+        return true;
+    }
     if (sandbox->limited)
         return admit_limited(sandbox, request, more);
     const size_t limit = sandbox->limits.memory_bytes;
@@ -255,6 +288,8 @@ static bool admit(struct sandbox *sandbox, const struct sandbox_refused *request
 static void count(struct sandbox *sandbox, size_t old, size_t wants) {
     bool was_large = sandbox->large != 0, was_huge = sandbox->huge != 0;
     sandbox->held += wants - old;
+    if (sandbox->is_trusted || (wants < LARGE_BYTES && old < LARGE_BYTES))
+        return;
     sandbox->large += (size_t)(wants >= LARGE_BYTES) - (size_t)(old >= LARGE_BYTES);
     sandbox->huge += (size_t)(wants >= HUGE_BYTES) - (size_t)(old >= HUGE_BYTES);
     bool sooner = sandbox->large && (!was_large || (sandbox->huge && !was_huge));
@@ -271,11 +306,13 @@ void *sandbox_allocate(void *arg, void *block, size_t had, size_t wants) {
     size_t old = block ? had : 0;
     void *fresh = NULL;
     if (wants == 0) {
-        free(block);
+        if (block)
+            sandbox_pool_give(&sandbox->pool, block, old);
     } else {
         if (!admit(sandbox, &request))
             return NULL;
-        fresh = realloc(block, wants);
+        fresh = block ? sandbox_pool_change(&sandbox->pool, block, old, wants)
+                      : sandbox_pool_take(&sandbox->pool, wants);
         if (!fresh)
             return wants <= old ? block : NULL;
     }

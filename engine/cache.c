@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
-#include <xxhash.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h> /* inlined: it is on the way of every hit */
 
 enum { QUEUE_BYTES = 16 << 20 };
 
@@ -66,6 +67,8 @@ enum cairn_status cairn_cache_open(struct cairn_chain *chain,
     enum cairn_status status = keep_options(cache, options, error);
     if (!status && getrandom(&cache->seed, sizeof cache->seed, 0) != sizeof cache->seed)
         status = cairn_fail(error, CAIRN_IO, "the system has no random numbers");
+    if (!status)
+        status = cairn_flights_open(&cache->flights, error);
     if (status) {
         free(cache->node_line);
         free(cache);
@@ -87,6 +90,7 @@ void cairn_cache_close(struct cairn_cache *cache) {
     if (!cache)
         return;
     queue_destroy(&cache->queue);
+    cairn_flights_close(cache->flights);
     parts_destroy(&cache->parts);
     pthread_mutex_destroy(&cache->trim_lock);
     for (size_t i = 0; i < RESULT_LOCKS; i++)
@@ -131,6 +135,7 @@ void cairn_cache_counts(struct cairn_cache *cache, struct cairn_cache_counts *ou
         .evicted = atomic_load(&counters->evicted),
         .computed = atomic_load(&counters->computed),
         .compute_failed = atomic_load(&counters->compute_failed),
+        .coalesced = atomic_load(&counters->coalesced),
     };
     int64_t bytes = atomic_load(&cache->result_bytes);
     out->result_bytes = bytes > 0 ? (uint64_t)bytes : 0;

@@ -10,11 +10,11 @@
 #include "queue.h"
 #include "usage.h"
 
-enum { RESULT_LOCKS = 64 };
+enum { RESULT_LOCKS = 64, KEPT_COUNTS = 256 };
 
 struct cache_counters {
     _Atomic uint64_t hits, misses, bypasses, stale, stored, refused, purged, evicted;
-    _Atomic uint64_t computed, compute_failed;
+    _Atomic uint64_t computed, compute_failed, coalesced;
 };
 
 struct cairn_cache {
@@ -34,6 +34,9 @@ struct cairn_cache {
     pthread_mutex_t result_locks[RESULT_LOCKS]; /* striped by hashpath: who changes a
                                                    record, its link and its tags */
     pthread_mutex_t trim_lock;                  /* one trim at a time */
+    _Atomic uint32_t kept[KEPT_COUNTS]; /* results, striped by hashpath: who looked up
+                                           before one was kept looks again */
+    struct cairn_flights *flights;      /* results being computed, by hashpath */
     struct usage usage;
     struct parts parts;
     struct queue queue;

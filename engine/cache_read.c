@@ -46,19 +46,24 @@ enum cairn_status reader_take(struct reader *reader, size_t entries, size_t byte
     return CAIRN_OK;
 }
 
+enum cairn_status reading_pin(struct cairn_reading *reading, void *owner,
+                              void (*release)(void *owner), struct cairn_error *error) {
+    struct cairn_pin *pin = cairn_arena_take(&reading->arena, sizeof *pin);
+    if (!pin) {
+        release(owner);
+        return reader_no_memory(error);
+    }
+    *pin = (struct cairn_pin){reading->pins, owner, release};
+    reading->pins = pin;
+    return CAIRN_OK;
+}
+
 /* The view belongs to the reading from here on, whatever becomes of it. */
 static enum cairn_status pin(struct reader *reader, struct cairn_view *view,
                              struct cairn_error *error) {
     if (!view->release)
         return CAIRN_OK;
-    struct cairn_pin *pin = cairn_arena_take(&reader->reading->arena, sizeof *pin);
-    if (!pin) {
-        cairn_view_release(view);
-        return reader_no_memory(error);
-    }
-    *pin = (struct cairn_pin){reader->reading->pins, view->owner, view->release};
-    reader->reading->pins = pin;
-    return CAIRN_OK;
+    return reading_pin(reader->reading, view->owner, view->release, error);
 }
 
 static int by_key(const void *a, const void *b) {

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "chain_core.h"
+#include "expect.h"
 
 /* -- Names ------------------------------------------------------------------------ */
 
@@ -95,6 +96,10 @@ static enum cairn_status check_stores(const struct state *state,
 
 /* -- Opening and closing ---------------------------------------------------------- */
 
+/* So many of one member may hang; what comes then waits for its turn, and its deadline.
+ */
+enum { STRAGGLERS = 8 };
+
 static void state_release(struct state *state) {
     if (atomic_fetch_sub(&state->chains, 1) > 1)
         return;
@@ -126,7 +131,7 @@ static struct state *state_new(const struct cairn_chain_member *members, size_t 
         member->scope =
             members[i].scope ? members[i].scope : cairn_store_scope(members[i].store);
         state->has_tiers |= (member->flags & CAIRN_MEMBER_TIER) != 0;
-        pool_init(&member->pool);
+        pool_init(&member->pool, STRAGGLERS);
     }
     return state;
 }
@@ -264,6 +269,23 @@ void cairn_chain_counts(struct cairn_chain *chain, size_t member,
 }
 
 /* -- Calls ------------------------------------------------------------------------ */
+
+struct expected chain_expect(const struct cairn_chain *chain, struct cairn_slice path) {
+    for (size_t i = 0; chain->state->has_tiers && i < chain->count; i++) {
+        const struct member *member = chain_member(chain, i);
+        const struct core *core = member->store->core;
+        if (member->flags & CAIRN_MEMBER_TIER && core->backend->expect)
+            return (struct expected){core->backend, core->self,
+                                     core->backend->expect(core->self, path, 0)};
+    }
+    return (struct expected){NULL, NULL, 0};
+}
+
+void chain_expect_on(const struct expected *expected) {
+    if (expected->backend)
+        expected->backend->expect(expected->self, (struct cairn_slice){"", 0},
+                                  expected->before);
+}
 
 enum cairn_status call_begin(struct call *call, struct cairn_chain *chain,
                              const struct cairn_context *context,

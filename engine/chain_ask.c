@@ -23,8 +23,7 @@ enum verdict verdict_of(enum cairn_status status) {
 /* A value, or with `groups` also a group. */
 static void ask_value(struct cairn_store *store, const struct cairn_context *context,
                       struct cairn_slice path, bool groups, struct answer *out) {
-    out->status =
-        cairn_store_get(store, context, path, &out->view, &out->path, &out->error);
+    out->status = store_get(store, context, path, &out->view, &out->path, &out->error);
     if (!out->status && !groups && out->view.entry.kind == CAIRN_GROUP) {
         cairn_view_release(&out->view);
         out->path.text.size = 0; /* nothing dangles */

@@ -23,7 +23,7 @@ enum interest {
 
 /* One member that was asked. */
 struct slot {
-    struct job job; /* first: a job is a slot */
+    struct cairn_job job; /* first: a job is a slot */
     struct panel *panel;
     size_t i; /* in the order */
     struct member *member;
@@ -134,7 +134,7 @@ static void discard(struct slot *slot) {
         cairn_list_close(answer->list);
 }
 
-static void run(struct job *job) {
+static void run(struct cairn_job *job) {
     struct slot *slot = (struct slot *)job;
     struct panel *panel = slot->panel;
     pthread_mutex_lock(&panel->lock);

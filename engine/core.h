@@ -65,6 +65,12 @@ static inline bool core_undisturbed(struct core *core, uint64_t epoch) {
     return atomic_load(&core->removing) == 0 && atomic_load(&core->epoch) == epoch;
 }
 
+/* As cairn_store_get, of a path that is normal already. */
+enum cairn_status store_get(struct cairn_store *store,
+                            const struct cairn_context *context,
+                            struct cairn_slice path, struct cairn_view *out,
+                            struct cairn_path *led, struct cairn_error *error);
+
 /* What every public call does first: deadline, scope. */
 static inline enum cairn_status core_enter(const struct core *core,
                                            const struct cairn_context *context,

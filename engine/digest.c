@@ -206,3 +206,13 @@ bool base64_decode(struct cairn_slice text, unsigned char *out, size_t *size) {
 bool base64url_decode(struct cairn_slice text, unsigned char *out, size_t *size) {
     return decode(text, url_bits, out, size);
 }
+
+bool base64url_fits(struct cairn_slice text) {
+    unsigned any = 0; /* a character that is none makes its high bits ones */
+    if (text.size % 4 != 3)
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        any |= url_bits[(unsigned char)text.data[i]] - 1U;
+    unsigned last = url_bits[(unsigned char)text.data[text.size - 1]] - 1U;
+    return any < 64 && (last & 3) == 0;
+}

@@ -28,4 +28,8 @@ bool base64url_append(struct cairn_slice bytes, struct cairn_bytes *out);
 bool base64_decode(struct cairn_slice text, unsigned char *out, size_t *size);
 bool base64url_decode(struct cairn_slice text, unsigned char *out, size_t *size);
 
+/* Whether `text` is what base64url makes of so many bytes as leave two bits over, as 32
+ * do. Faster than to decode it: every call by id comes by here. */
+bool base64url_fits(struct cairn_slice text);
+
 #endif

@@ -22,8 +22,7 @@ bool cairn_id_decode(struct cairn_slice text, unsigned char hash[CAIRN_HASH_SIZE
 }
 
 bool cairn_is_id(struct cairn_slice text) {
-    unsigned char hash[CAIRN_HASH_SIZE];
-    return cairn_id_decode(text, hash);
+    return text.size == CAIRN_ID_SIZE && base64url_fits(text);
 }
 
 void cairn_id_encode(const unsigned char hash[CAIRN_HASH_SIZE], struct cairn_id *out) {

@@ -3,6 +3,7 @@
 #define CAIRN_KEEP_H
 
 #include "batch.h"
+#include "expect.h"
 #include "names.h"
 #include "result.h"
 
@@ -11,6 +12,7 @@ struct found_result {
     struct result result;
     struct cairn_view view;
     size_t member;
+    struct expected expected; /* what it leads to, of whoever will read that */
 };
 
 /* CAIRN_NOT_FOUND; otherwise to be released. */

@@ -18,8 +18,9 @@ bool name_escape(struct cairn_slice key, struct cairn_arena *arena,
                  struct cairn_slice *out) {
     bool dots = is_dots(key);
     size_t special = 0;
-    for (size_t i = 0; i < key.size; i++)
-        special += is_special(key.data[i], dots);
+    if (!cairn_is_id(key)) /* which most are, and which have nothing special */
+        for (size_t i = 0; i < key.size; i++)
+            special += is_special(key.data[i], dots);
     *out = key.size ? key : cairn_slice_of("%");
     if (!special)
         return true;

@@ -103,8 +103,9 @@ void cairn_policy_cache(const struct cairn_policy *policy,
                         const struct cairn_context *context,
                         const struct cairn_cache_facts *facts,
                         struct cairn_cache_decision *out) {
-    struct cairn_error error = {""};
+    struct cairn_error error;
     enum cairn_status status = CAIRN_NOT_FOUND;
+    error.message[0] = '\0'; /* all of it to zero would be a tenth of a hit */
     cache_default(out);
     if (policy && policy->cache)
         status = policy->cache(policy->self, context, facts, out, &error);

@@ -2,18 +2,21 @@
 #include "pool.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
-void pool_init(struct pool *pool) {
+void pool_init(struct pool *pool, size_t most) {
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pool->first = NULL;
     pool->last = &pool->first;
+    pool->threads = NULL;
+    pool->most = most;
     pool->waiting = pool->started = pool->idle = 0;
     pool->closing = false;
 }
 
-static struct job *take(struct pool *pool) {
-    struct job *job = pool->first;
+static struct cairn_job *take(struct pool *pool) {
+    struct cairn_job *job = pool->first;
     pool->first = job->next;
     if (!pool->first)
         pool->last = &pool->first;
@@ -32,7 +35,7 @@ static void *work(void *argument) {
         }
         if (!pool->first)
             break;
-        struct job *job = take(pool);
+        struct cairn_job *job = take(pool);
         pthread_mutex_unlock(&pool->lock);
         job->run(job);
         pthread_mutex_lock(&pool->lock);
@@ -44,6 +47,8 @@ static void *work(void *argument) {
 /* Signals are for the program's own threads. */
 static bool start_one(struct pool *pool) {
     sigset_t all, before;
+    if (!pool->threads && !(pool->threads = calloc(pool->most, sizeof *pool->threads)))
+        return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started = pthread_create(&pool->threads[pool->started], NULL, work, pool) == 0;
@@ -52,12 +57,12 @@ static bool start_one(struct pool *pool) {
     return started;
 }
 
-bool pool_give(struct pool *pool, struct job *job) {
+bool pool_give(struct pool *pool, struct cairn_job *job) {
     bool given = true;
     job->next = NULL;
     pthread_mutex_lock(&pool->lock);
     /* Waiting threads may have been woken for the jobs before and not run yet. */
-    if (pool->waiting >= pool->idle && pool->started < POOL_THREADS)
+    if (pool->waiting >= pool->idle && pool->started < pool->most)
         given = start_one(pool) || pool->started > 0;
     if (given) {
         *pool->last = job;
@@ -76,6 +81,7 @@ void pool_close(struct pool *pool) {
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < pool->started; i++)
         pthread_join(pool->threads[i], NULL);
+    free(pool->threads);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
 }

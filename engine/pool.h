@@ -4,34 +4,25 @@
 #define CAIRN_POOL_H
 
 #include <pthread.h>
-#include <stdbool.h>
-#include <stddef.h>
 
-/* So many stragglers of one member may hang; what comes then waits for its turn, and
- * its deadline. */
-enum { POOL_THREADS = 8 };
-
-/* Embedded in what is to be done. */
-struct job {
-    void (*run)(struct job *job);
-    struct job *next;
-};
+#include "cairn/scheduler.h"
 
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct job *first, **last;
-    size_t waiting; /* jobs */
-    pthread_t threads[POOL_THREADS];
-    size_t started, idle;
+    struct cairn_job *first, **last;
+    size_t waiting;     /* jobs */
+    pthread_t *threads; /* room for `most`, taken when the first is needed */
+    size_t most, started, idle;
     bool closing;
 };
 
-void pool_init(struct pool *pool);
+/* At most so many threads; jobs beyond them wait for their turn. */
+void pool_init(struct pool *pool, size_t most);
 /* Waits until every job that was given has run. */
 void pool_close(struct pool *pool);
 
 /* False: no thread can be had, nothing is done. */
-bool pool_give(struct pool *pool, struct job *job);
+bool pool_give(struct pool *pool, struct cairn_job *job);
 
 #endif

@@ -97,11 +97,25 @@ enum cairn_status cairn_store_read(struct cairn_store *store,
     return core_leave(store->core, context, "read", normal.text, status, error);
 }
 
+enum cairn_status store_get(struct cairn_store *store,
+                            const struct cairn_context *context,
+                            struct cairn_slice path, struct cairn_view *out,
+                            struct cairn_path *led, struct cairn_error *error) {
+    const struct wanted anything = {store, context, true};
+    out->release = NULL;
+    if (led)
+        led->text = (struct cairn_slice){"", 0};
+    enum cairn_status status = core_enter(store->core, context, error);
+    if (status)
+        return status;
+    status = get(&anything, path, out, led, error);
+    return core_leave(store->core, context, "get", path, status, error);
+}
+
 enum cairn_status cairn_store_get(struct cairn_store *store,
                                   const struct cairn_context *context,
                                   struct cairn_slice path, struct cairn_view *out,
                                   struct cairn_path *led, struct cairn_error *error) {
-    const struct wanted anything = {store, context, true};
     struct cairn_path normal;
     out->release = NULL;
     if (led)
@@ -109,8 +123,7 @@ enum cairn_status cairn_store_get(struct cairn_store *store,
     enum cairn_status status = core_enter(store->core, context, error);
     if (status || (status = cairn_path_normalize(path, &normal, error)))
         return status;
-    status = get(&anything, normal.text, out, led, error);
-    return core_leave(store->core, context, "get", normal.text, status, error);
+    return store_get(store, context, normal.text, out, led, error);
 }
 
 /* What type, resolve and stat have in common. `found->view` is to be released whatever

@@ -35,6 +35,10 @@ enum cairn_status reader_read(struct cairn_cache *cache,
 /* Empties a reading for use. */
 void reading_init(struct cairn_reading *reading);
 
+/* What its value points into: released with it, or at once if this fails. */
+enum cairn_status reading_pin(struct cairn_reading *reading, void *owner,
+                              void (*release)(void *owner), struct cairn_error *error);
+
 /* What is at `path` as a stored value: bytes or a map. `member` may be NULL. */
 enum cairn_status reader_get(struct reader *reader, struct cairn_slice path,
                              const struct level *above, struct cairn_value *out,

@@ -1,35 +1,49 @@
-/* resolve.c -- answers from the cache or from computing: look up, else compute, else
- * store, as the policy says.
+/* resolve.c -- answers from the cache: looked up as the policy says. What is not there
+ * is computed (resolution.c).
  *
  * The policy is asked at most once on the way to a fresh hit: its decision says how old
  * an answer may be, and whether this one is, is compared here. */
-#include "keep.h"
-#include "party.h"
-#include "reader.h"
+#include "resolution.h"
 
-#include "cairn/policy.h"
-
-struct call {
-    struct cairn_cache *cache;
-    const struct cairn_context *context;
-    struct cairn_context lookup; /* the same, in the scopes that may be looked up in */
-    const struct cairn_resolve_options *options;
-    struct party base, request;
-    struct hashpath hashpath;
-    struct cairn_cache_facts facts;
-    struct cairn_cache_decision decision; /* the latest */
-    struct found_result found; /* what is kept, if it was looked for already */
-    bool has_found;
-    struct found_result stale; /* what was found, no longer fresh: for want of better */
-    bool has_stale;
-    bool is_silent; /* the request itself says nothing about caching */
-    struct cairn_resolved *info;
-    int64_t now_ms; /* read once, and again when computing took its time */
-    struct cairn_arena arena;
-};
+#include "expect.h"
 
 /* No store has it: 0 would be all of them. */
 enum { NO_SCOPE = 1 << 30 };
+
+/* -- Finding the record ----------------------------------------------------------- */
+
+/* A hit in memory is mostly waiting for memory: what will be wanted is asked for as
+ * soon as it is known, and other things are done until it comes. */
+static struct expected expect_record(const struct call *call) {
+    struct cairn_path record;
+    hashpath_record(&call->hashpath, &record);
+    return chain_expect(call->cache->chain, record.text);
+}
+
+/* Two ids make the hashpath as they are: the hint can do with what is not yet checked.
+ */
+static bool expect_ids(struct call *call, struct cairn_slice base,
+                       struct cairn_slice request, struct expected *out) {
+    struct hashpath *hashpath = &call->hashpath;
+    if (base.size != CAIRN_ID_SIZE || request.size != CAIRN_ID_SIZE)
+        return false;
+    memcpy(hashpath->base.text, base.data, CAIRN_ID_SIZE);
+    memcpy(hashpath->request, request.data, CAIRN_ID_SIZE);
+    hashpath->request_size = CAIRN_ID_SIZE;
+    *out = expect_record(call);
+    return true;
+}
+
+/* CAIRN_NOT_FOUND. Otherwise what it leads to will be read. */
+static enum cairn_status find_record(struct call *call, struct found_result *out,
+                                     struct cairn_error *error) {
+    struct cairn_cache *cache = call->cache;
+    enum cairn_status status =
+        keep_find(cache, &call->lookup, &call->hashpath, out, error);
+    if (!status)
+        out->expected = chain_expect(cache->chain, out->result.target);
+    return status;
+}
 
 /* -- Opening ----------------------------------------------------------------------- */
 
@@ -57,13 +71,14 @@ static enum cairn_status add_request_directives(struct call *call,
 /* What a request that was given by id says must be read. But an id never changes its
  * meaning: where a result of it is kept, its record tells whether it says anything. */
 static enum cairn_status read_request_directives(struct call *call,
+                                                 const struct expected *expected,
                                                  struct cairn_error *error) {
     struct cairn_cache *cache = call->cache;
     struct party *request = &call->request;
     if (request->message || request->is_path)
         return CAIRN_OK;
-    call->has_found =
-        !keep_find(cache, &call->lookup, &call->hashpath, &call->found, NULL);
+    chain_expect_on(expected);
+    call->has_found = !find_record(call, &call->found, NULL);
     call->is_silent = call->has_found && call->found.result.silent;
     if (call->is_silent)
         return CAIRN_OK;
@@ -79,11 +94,15 @@ static enum cairn_status open_call(struct call *call, const struct cairn_party *
     struct cairn_cache *cache = call->cache;
     call->lookup = call->context ? *call->context : (struct cairn_context){0};
     call->lookup.scopes = lookup_scopes(cache, call->context);
+    struct expected expected;
+    bool early = expect_ids(call, base->id, request->id, &expected);
     enum cairn_status status =
         parties_open(cache, base, request, &call->arena, &call->base, &call->request,
                      &call->hashpath, error);
     if (status)
         return status;
+    if (!early)
+        expected = expect_record(call);
     call->facts.node = call->options->node ? *call->options->node : cache->options.node;
     call->facts.hashpath_ignored = cache->options.hashpath_ignored;
     call->facts.call =
@@ -91,11 +110,15 @@ static enum cairn_status open_call(struct call *call, const struct cairn_party *
     call->facts.base = cairn_id_slice(&call->hashpath.base);
     call->facts.path = hashpath_request(&call->hashpath);
     hashpath_text(&call->hashpath, &call->info->hashpath);
+    call->kept = call_count_kept(call); /* before the first look */
     status = add_request_directives(call, error);
-    return status ? status : read_request_directives(call, error);
+    return status ? status : read_request_directives(call, &expected, error);
 }
 
-static void close_call(struct call *call) {
+void call_close(struct call *call) {
+    if (call->flight)
+        call_let_go(call, "nothing was computed");
+    call->is_open = false;
     if (call->has_found)
         cairn_view_release(&call->found.view);
     if (call->has_stale)
@@ -105,7 +128,7 @@ static void close_call(struct call *call) {
     cairn_arena_free(&call->arena);
 }
 
-static void ask(struct call *call, enum cairn_moment moment) {
+void call_ask(struct call *call, enum cairn_moment moment) {
     struct cairn_cache_facts *facts = &call->facts;
     facts->moment = moment;
     facts->now_ms = call->now_ms;
@@ -150,17 +173,19 @@ static void tell(struct call *call, const struct found_result *found,
 }
 
 /* CAIRN_NOT_FOUND: what it led to is gone, as a bounded tier may have it. */
-static enum cairn_status answer(struct call *call, const struct found_result *found,
-                                enum cairn_outcome outcome, struct cairn_reading *out,
-                                struct cairn_error *error) {
+enum cairn_status call_answer(struct call *call, const struct found_result *found,
+                              enum cairn_outcome outcome, struct cairn_reading *out,
+                              struct cairn_error *error) {
     struct cairn_cache *cache = call->cache;
+    uint64_t hash = cache_hash(cache, call->info->hashpath.text);
+    chain_expect_on(&found->expected);
+    usage_fetch(&cache->usage, hash);
     enum cairn_status status =
         cairn_cache_read(cache, &call->lookup, found->result.target, 0, out, error);
     if (status)
         return status;
     tell(call, found, outcome);
     call->info->member = out->member;
-    uint64_t hash = cache_hash(cache, call->info->hashpath.text);
     usage_note(&cache->usage, hash, call->now_ms);
     cache_count(outcome == CAIRN_OUTCOME_HIT ? &cache->counters.hits
                                              : &cache->counters.stale);
@@ -186,22 +211,21 @@ static enum cairn_status look_at_path(struct call *call, struct cairn_reading *o
 
 static enum cairn_status serve_stale(struct call *call, struct cairn_reading *out,
                                      struct cairn_error *error) {
-    ask(call, CAIRN_AT_STALE);
+    call_ask(call, CAIRN_AT_STALE);
     if (!call->decision.serve)
         return CAIRN_NOT_FOUND;
     enum cairn_status status =
-        answer(call, &call->stale, CAIRN_OUTCOME_STALE, out, error);
+        call_answer(call, &call->stale, CAIRN_OUTCOME_STALE, out, error);
     call->info->revalidate = !status && call->decision.revalidate;
     return status;
 }
 
-/* CAIRN_NOT_FOUND: nothing that may be served. What is stale stays at hand. */
-static enum cairn_status look_up(struct call *call, struct cairn_reading *out,
-                                 struct cairn_error *error) {
+enum cairn_status call_look_up(struct call *call, struct cairn_reading *out,
+                               struct cairn_error *error) {
     struct found_result found = call->found;
     enum cairn_status status = CAIRN_OK;
     if (!call->has_found)
-        status = keep_find(call->cache, &call->lookup, &call->hashpath, &found, error);
+        status = find_record(call, &found, error);
     call->has_found = false; /* it is `found` from here on */
     if (status == CAIRN_NOT_FOUND)
         return look_at_path(call, out, error);
@@ -209,9 +233,9 @@ static enum cairn_status look_up(struct call *call, struct cairn_reading *out,
         return status;
     enum freshness freshness = judge(&found.result.kept, &call->decision, call->now_ms);
     if (freshness == FRESH || freshness == BARELY_STALE) {
-        status = answer(call, &found,
-                        freshness == FRESH ? CAIRN_OUTCOME_HIT : CAIRN_OUTCOME_STALE,
-                        out, error);
+        status = call_answer(
+            call, &found, freshness == FRESH ? CAIRN_OUTCOME_HIT : CAIRN_OUTCOME_STALE,
+            out, error);
         cairn_view_release(&found.view);
         return status;
     }
@@ -225,129 +249,6 @@ static bool is_own_key(const struct call *call) {
     const struct party *base = &call->base;
     return !call->cache->options.no_heuristics && base->given->message &&
            cairn_message_find(&base->stored, call->request.part);
-}
-
-/* -- Computing --------------------------------------------------------------------- */
-
-static enum cairn_status load(struct call *call, struct party *party,
-                              struct cairn_error *error) {
-    enum cairn_status status = party_load(call->cache, call->context, party, error);
-    if (status != CAIRN_NOT_FOUND)
-        return status;
-    call->info->status = 404;
-    return cairn_fail_at(error, CAIRN_NOT_FOUND,
-                         "necessary messages not found: no message has the id",
-                         party->part);
-}
-
-/* Computing failed: what is stale may be better than nothing. */
-static enum cairn_status fall_back(struct call *call, enum cairn_status failure,
-                                   struct cairn_reading *out,
-                                   struct cairn_error *error) {
-    struct cairn_error ignored;
-    cache_count(&call->cache->counters.compute_failed);
-    if (!call->has_stale)
-        return failure;
-    call->facts.failure = failure;
-    ask(call, CAIRN_AT_ERROR);
-    if (!call->decision.serve ||
-        answer(call, &call->stale, CAIRN_OUTCOME_STALE, out, &ignored))
-        return failure;
-    (void)error;
-    return CAIRN_OK;
-}
-
-static enum cairn_status keep(struct call *call, const struct cairn_value *value,
-                              int64_t cost_ms, struct cairn_error *error) {
-    const struct keeping keeping = {.hashpath = &call->hashpath,
-                                    .value = value,
-                                    .decision = &call->decision,
-                                    .cost_ms = cost_ms,
-                                    .silent = call->is_silent};
-    return call->decision.async
-               ? keep_result_later(call->cache, call->context, &keeping, error)
-               : keep_result(call->cache, call->context, &keeping, NULL, error);
-}
-
-/* Whether and how the result is kept. That it cannot be is no failure of the call; the
- * next flush tells. */
-static enum cairn_status consider_keeping(struct call *call,
-                                          const struct cairn_value *result,
-                                          int64_t cost_ms, struct cairn_error *error) {
-    struct cairn_cache *cache = call->cache;
-    struct cairn_value stored = *result;
-    struct cairn_error lost;
-    enum cairn_status status = CAIRN_OK;
-    if (result->type == CAIRN_VALUE_MESSAGE)
-        status = cairn_message_store(result, &call->arena, &stored, error);
-    if (!status)
-        status = directives_of(result, &call->arena, &call->facts.result, error);
-    if (status)
-        return status;
-    call->facts.answer = stored.type == CAIRN_VALUE_MESSAGE ? &stored : NULL;
-    call->facts.size_bytes = value_size(&stored);
-    call->facts.cost_ms = cost_ms;
-    ask(call, CAIRN_AT_STORE);
-    call->facts.answer = NULL;
-    if (!call->decision.store || call->facts.hashpath_ignored)
-        return CAIRN_OK;
-    status = keep(call, &stored, cost_ms, &lost);
-    call->info->stored = !status;
-    if (status) {
-        cache_count(&cache->counters.refused);
-        queue_note_loss(&cache->queue, status, &lost);
-    }
-    return CAIRN_OK;
-}
-
-static enum cairn_status check_result(const struct cairn_value *result,
-                                      struct cairn_error *error) {
-    if (result->type == CAIRN_VALUE_BYTES || result->type == CAIRN_VALUE_MESSAGE)
-        return CAIRN_OK;
-    return cairn_fail(error, CAIRN_INVALID_ARGUMENT,
-                      "what was computed is neither bytes nor a message");
-}
-
-static enum cairn_status hold_line(struct call *call, struct cairn_directives *said,
-                                   struct cairn_error *error) {
-    return cairn_arena_copy(&call->arena, said->line, &said->line)
-               ? CAIRN_OK
-               : cairn_fail(error, CAIRN_NO_MEMORY, "no memory to compute");
-}
-
-/* Computing may change what the call was given: what is needed afterwards is copied. */
-static enum cairn_status hold_facts(struct call *call, struct cairn_error *error) {
-    struct cairn_value *asked = &call->request.stored;
-    enum cairn_status status = hold_line(call, &call->facts.node, error);
-    if (!status)
-        status = hold_line(call, &call->facts.request, error);
-    return status ? status : value_copy(asked, &call->arena, asked, error);
-}
-
-static enum cairn_status compute(struct call *call, cairn_compute function, void *arg,
-                                 struct cairn_reading *out, struct cairn_error *error) {
-    struct cairn_cache *cache = call->cache;
-    enum cairn_status status = load(call, &call->base, error);
-    if (status || (status = load(call, &call->request, error)))
-        return status;
-    struct cairn_party base = party_of(&call->base);
-    struct cairn_party request = party_of(&call->request);
-    int64_t began = call->now_ms;
-    if ((status = hold_facts(call, error)))
-        return status;
-    cache_count(&cache->counters.computed);
-    reading_init(out);
-    status = function(arg, &base, &request, out, error);
-    if (!status)
-        status = check_result(&out->value, error);
-    call->now_ms = cairn_context_now(call->context);
-    int64_t cost = call->now_ms - began;
-    if (!status)
-        status = consider_keeping(call, &out->value, cost > 0 ? cost : 0, error);
-    if (!status)
-        return CAIRN_OK;
-    cairn_reading_release(out);
-    return fall_back(call, status, out, error);
 }
 
 /* -- The whole --------------------------------------------------------------------- */
@@ -364,24 +265,25 @@ static enum cairn_status miss(struct call *call, bool looked, enum cairn_status 
                          call->info->hashpath.text);
 }
 
-static enum cairn_status run(struct call *call, cairn_compute function, void *arg,
-                             struct cairn_reading *out, struct cairn_error *error) {
-    struct cairn_cache *cache = call->cache;
+static enum cairn_status run(struct call *call, bool computes,
+                             struct cairn_reading *out, enum cairn_step *step,
+                             struct cairn_error *error) {
     enum cairn_status status = CAIRN_NOT_FOUND;
     bool only_cached = false, looks = false;
     if (!call->options->refresh) {
-        ask(call, CAIRN_AT_LOOKUP);
+        call_ask(call, CAIRN_AT_LOOKUP);
         only_cached = call->decision.only_if_cached;
         looks = (call->decision.lookup || only_cached) &&
                 (only_cached || !is_own_key(call));
     }
-    if (looks && !(status = look_up(call, out, error)))
+    call->looks = looks;
+    if (looks && !(status = call_look_up(call, out, error)))
         return CAIRN_OK;
     call->info->outcome = looks ? CAIRN_OUTCOME_MISS : CAIRN_OUTCOME_BYPASS;
-    cache_count(looks ? &cache->counters.misses : &cache->counters.bypasses);
-    if (only_cached || !function)
-        return miss(call, looks, status, error);
-    return compute(call, function, arg, out, error);
+    if (!only_cached && computes)
+        return call_start(call, out, step, error);
+    call_count_start(call);
+    return miss(call, looks, status, error);
 }
 
 static int http_status(enum cairn_status status) {
@@ -396,44 +298,59 @@ static int http_status(enum cairn_status status) {
     case CAIRN_UNAUTHORIZED:
         return 403;
     case CAIRN_UNAVAILABLE:
+    case CAIRN_LEADER_DIED:
         return 503;
     case CAIRN_TIMEOUT:
         return 504;
+    case CAIRN_INFINITE_RECURSION:
+        return 508; /* RFC 5842: Loop Detected */
     default:
         return 500;
     }
 }
 
-enum cairn_status cairn_cache_resolve(
-    struct cairn_cache *cache, const struct cairn_context *context,
-    const struct cairn_party *base, const struct cairn_party *request,
-    cairn_compute function, void *arg, const struct cairn_resolve_options *options,
-    struct cairn_reading *out, struct cairn_resolved *info, struct cairn_error *error) {
-    static const struct cairn_resolve_options none;
-    struct call call;
-    call.cache = cache;
-    call.context = context;
-    call.now_ms = cairn_context_now(context);
-    call.options = options ? options : &none;
-    call.info = info;
-    call.has_stale = call.has_found = call.is_silent = false;
-    call.facts = (struct cairn_cache_facts){0};
-    call.base.is_loaded = call.request.is_loaded = false;
-    cairn_arena_init(&call.arena);
+enum cairn_status call_finish(struct call *call, enum cairn_status status) {
+    if (!call->info->status)
+        call->info->status = http_status(status);
+    call_close(call);
+    return status;
+}
+
+static void open_info(struct cairn_resolved *info) {
     info->outcome = CAIRN_OUTCOME_BYPASS;
     info->status = 0;
-    info->stored = info->revalidate = false;
+    info->stored = info->revalidate = info->coalesced = false;
     info->age_ms = info->fresh_ms = 0;
     info->member = 0;
     info->hashpath.text = (struct cairn_slice){"", 0};
+}
 
-    enum cairn_status status = open_call(&call, base, request, error);
+enum cairn_status cairn_resolution_begin(
+    struct cairn_resolution *resolution, const struct cairn_context *context,
+    const struct cairn_party *base, const struct cairn_party *request, bool computes,
+    const struct cairn_resolve_options *options, struct cairn_reading *out,
+    struct cairn_resolved *info, enum cairn_step *step, struct cairn_error *error) {
+    static const struct cairn_resolve_options none;
+    struct call *call = &resolution->call;
+    if (call->is_open)
+        cairn_resolution_abandon(resolution, "it asked for something else");
+    call->context = context;
+    call->now_ms = cairn_context_now(context);
+    call->options = options ? options : &none;
+    call->info = info;
+    call->is_open = true;
+    call->has_stale = call->has_found = call->is_silent = call->leads = false;
+    call->flight = NULL;
+    call->facts = (struct cairn_cache_facts){0};
+    call->base.is_loaded = call->request.is_loaded = false;
+    cairn_arena_init(&call->arena);
+    open_info(info);
+
+    *step = CAIRN_STEP_DONE;
+    enum cairn_status status = open_call(call, base, request, error);
     if (!status)
-        status = run(&call, function, arg, out, error);
-    if (!info->status)
-        info->status = http_status(status);
-    close_call(&call);
-    return status;
+        status = run(call, computes, out, step, error);
+    return *step == CAIRN_STEP_DONE ? call_finish(call, status) : status;
 }
 
 enum cairn_status cairn_cache_read_resolved(struct cairn_cache *cache,
@@ -485,7 +402,7 @@ enum cairn_status cairn_cache_write_hashpath(struct cairn_cache *cache,
     enum cairn_status status =
         hashpath_parse(cache->options.hashpath, hashpath, &parts, error);
     if (!status)
-        status = check_result(value, error);
+        status = call_check_result(value, error);
     if (!status && value->type == CAIRN_VALUE_MESSAGE)
         status = cairn_message_store(value, &arena, &stored, error);
     if (!status)

@@ -30,7 +30,14 @@ static inline void usage_note(struct usage *usage, uint64_t hash, int64_t now_ms
         atomic_store_explicit(&slot->hits, 0, relaxed);
     }
     atomic_store_explicit(&slot->last_ms, now_ms, relaxed);
-    atomic_fetch_add_explicit(&slot->hits, 1, relaxed);
+    /* Of two hits at once one may be lost. To add atomically would be to wait for the
+     * slot, which few hits find in the cache. */
+    uint64_t hits = atomic_load_explicit(&slot->hits, relaxed);
+    atomic_store_explicit(&slot->hits, hits + 1, relaxed);
+}
+
+static inline void usage_fetch(const struct usage *usage, uint64_t hash) {
+    __builtin_prefetch(&usage->slots[hash % USAGE_SLOTS], 1);
 }
 
 /* -1: not known to have been asked for. */

@@ -10,15 +10,29 @@
 --- cannot ask "has it changed?" computes afresh wherever those RFCs say to validate.
 --- policies/README.md has the table.
 
--- What a directive says of a setting. Of one party, earlier rows count before later ones:
--- `always` before what stands beside it, `no-x` before `x`.
-local LOOKUP = { { "always", true }, { "no-cache", false }, { "cache", true } }
-local STORE = { { "always", true }, { "no-store", false }, { "store", true } }
+-- What one party says of a setting, and by which directive; nothing if it does not speak
+-- of it. Earlier lines count before later ones: `always` before what stands beside it,
+-- `no-x` before `x`. They are written out: every decision about new facts comes by here.
 
--- A result may also be meant for its asker alone, and this cache is shared.
-local STORE_RESULT = {
-  { "always", true }, { "no-store", false }, { "private", false }, { "store", true },
-}
+local function says_of_lookup(said)
+  if said.always then return true, "always" end
+  if said["no-cache"] then return false, "no-cache" end
+  if said.cache then return true, "cache" end
+end
+
+local function says_of_store(said)
+  if said.always then return true, "always" end
+  if said["no-store"] then return false, "no-store" end
+  if said.store then return true, "store" end
+end
+
+--- A result may also be meant for its asker alone, and this cache is shared.
+local function result_says_of_store(said)
+  if said.always then return true, "always" end
+  if said["no-store"] then return false, "no-store" end
+  if said.private then return false, "private" end
+  if said.store then return true, "store" end
+end
 
 -- Failures that are answers: computing again would fail again, and what was right once
 -- would hide it. Any other failure is an outage.
@@ -33,50 +47,64 @@ local math_type = math.type
 local LONGEST = 2 ^ 31 | 0 -- seconds: what is more than this is this (RFC 9111, 1.2.2)
 local SILENT = {} -- what a party says that is not there; only read
 
---- What one party can say of a setting, with the reasons for explanations made beforehand.
-local function party(name, meanings)
-  local rows = { name = name }
-  for i, meaning in ipairs(meanings) do
-    local directive, says = meaning[1], meaning[2]
-    rows[i] = { directive = directive, says = says, reason = name .. " says " .. directive }
+--- The reasons for explanations, by directive, made beforehand.
+local function reasons_of(party)
+  local reasons = {}
+  for _, directive in ipairs { "always", "cache", "no-cache", "no-store", "private", "store" } do
+    reasons[directive] = party .. " says " .. directive
   end
-  return rows
+  return reasons
 end
 
-local LOOKUP_PARTIES = { party("node", LOOKUP), party("result", LOOKUP), party("request", LOOKUP) }
-local STORE_PARTIES = {
-  party("node", STORE), party("result", STORE_RESULT), party("request", STORE),
-}
+local NODE, RESULT, REQUEST = reasons_of "node", reasons_of "result", reasons_of "request"
 
---- What the first party that speaks of a setting says, and why; nil if none does.
-local function said_by(rows, said)
-  for i = 1, #rows do
-    local row = rows[i]
-    if said[row.directive] then return row end
+--- What the first party that speaks of looking up says, and why; nil if none does.
+local function heard_of_lookup(node, result, request)
+  local says, directive
+  if node then
+    says, directive = says_of_lookup(node)
+    if directive then return says, NODE[directive] end
   end
+  if result then
+    says, directive = says_of_lookup(result)
+    if directive then return says, RESULT[directive] end
+  end
+  if request then
+    says, directive = says_of_lookup(request)
+    if directive then return says, REQUEST[directive] end
+  end
+  return nil, "nobody asks for it"
 end
 
-local function heard(parties, node, result, request)
-  local row = node and said_by(parties[1], node)
-  if not row and result then row = said_by(parties[2], result) end
-  if not row and request then row = said_by(parties[3], request) end
-  if row then return row.says, row.reason end
+--- ... of keeping.
+local function heard_of_store(node, result, request)
+  local says, directive
+  if node then
+    says, directive = says_of_store(node)
+    if directive then return says, NODE[directive] end
+  end
+  if result then
+    says, directive = result_says_of_store(result)
+    if directive then return says, RESULT[directive] end
+  end
+  if request then
+    says, directive = says_of_store(request)
+    if directive then return says, REQUEST[directive] end
+  end
   return nil, "nobody asks for it"
 end
 
 --- Seconds as ms; nil for anything that is no number of seconds.
 local function span(argument)
-  if math_type(argument) ~= "integer" or argument < 0 then return nil end
+  if not argument or math_type(argument) ~= "integer" or argument < 0 then return nil end
   return (argument < LONGEST and argument or LONGEST) * 1000
 end
 
 -- -- Looking up -----------------------------------------------------------------------
 
---- How stale an answer this party puts up with: ms, or true for any.
-local function tolerance(said)
-  local argument = said["max-stale"]
-  if argument == nil or argument == true then return argument end
-  return span(argument)
+--- How stale an answer a party puts up with that says max-stale: ms, or true for any.
+local function tolerance(argument)
+  return argument == true or span(argument)
 end
 
 --- What the request takes without further questions, as to age; nil: whatever is fresh.
@@ -87,17 +115,13 @@ end
 local function accepted(node, request)
   local max_age, min_fresh, max_stale
   if node then
-    min_fresh, max_stale = node["min-fresh"], tolerance(node)
-    min_fresh = min_fresh and span(min_fresh)
+    min_fresh, max_stale = span(node["min-fresh"]), node["max-stale"]
+    max_stale = max_stale and tolerance(max_stale)
   end
   if request then
-    max_age = request["max-age"]
-    max_age = max_age and span(max_age)
-    if not min_fresh then
-      min_fresh = request["min-fresh"]
-      min_fresh = min_fresh and span(min_fresh)
-    end
-    max_stale = max_stale or tolerance(request)
+    max_age = span(request["max-age"])
+    min_fresh = min_fresh or span(request["min-fresh"])
+    max_stale = max_stale or request["max-stale"] and tolerance(request["max-stale"])
   end
   if not (max_age or min_fresh or max_stale) then return nil end
   return { max_age = max_age, min_fresh = min_fresh, max_stale = max_stale or nil }
@@ -110,7 +134,7 @@ end
 local function at_lookup(context)
   -- Each is fetched once: this decides whenever nobody has asked the same before.
   local node, result, request = context.node, context.result, context.request
-  local lookup, reason = heard(LOOKUP_PARTIES, node, result, request)
+  local lookup, reason = heard_of_lookup(node, result, request)
   local only_if_cached = node and node["only-if-cached"] or result and result["only-if-cached"]
     or request and request["only-if-cached"]
   only_if_cached = only_if_cached ~= nil and only_if_cached ~= false
@@ -138,36 +162,46 @@ local function strictness(said)
   return nil
 end
 
+--- All that this party says of a result that is kept, each nil if it does not say.
+local function terms(said)
+  local while_revalidate, if_error = said["stale-while-revalidate"], said["stale-if-error"]
+  return lifetime(said), while_revalidate and span(while_revalidate),
+    if_error and span(if_error), strictness(said)
+end
+
 --- A result says `no-cache` (for some of its fields or for all), and the node does not say
 --- otherwise: it must be computed afresh for each who looks it up.
----@param context cairn.CacheContext
-local function is_never_fresh(context)
-  local result = context.result
-  if not (result and result["no-cache"]) then return false end
-  return heard(LOOKUP_PARTIES, context.node, context.result, context.request) == false
+local function is_never_fresh(node, result, request)
+  return result["no-cache"] and heard_of_lookup(node, result, request) == false
 end
 
 ---@param context cairn.CacheContext
 ---@return cairn.CacheDecision
 local function at_store(context)
+  local node, result, request = context.node, context.result, context.request
   if context.hashpath == "ignore" then
     return { store = false, reason = "the node keeps no results" }
   end
-  local store, reason = heard(STORE_PARTIES, context.node, context.result, context.request)
+  local store, reason = heard_of_store(node, result, request)
   if not store then return { store = false, reason = reason } end
-  if is_never_fresh(context) then
+  if result and is_never_fresh(node, result, request) then
     return { store = true, fresh_for = 0, must_revalidate = true, reason = reason }
   end
 
-  local node, result = context.node or SILENT, context.result or SILENT
-  local strict = strictness(node)
-  if strict == nil then strict = strictness(result) end
+  local fresh_for, while_revalidate, if_error, strict
+  if node then fresh_for, while_revalidate, if_error, strict = terms(node) end
+  if result then
+    local its_fresh_for, its_while_revalidate, its_if_error, its_strict = terms(result)
+    fresh_for = fresh_for or its_fresh_for
+    while_revalidate = while_revalidate or its_while_revalidate
+    if_error = if_error or its_if_error
+    if strict == nil then strict = its_strict end
+  end
   return {
     store = true,
-    fresh_for = lifetime(node) or lifetime(result),
-    while_revalidate = span(node["stale-while-revalidate"])
-      or span(result["stale-while-revalidate"]),
-    if_error = span(node["stale-if-error"]) or span(result["stale-if-error"]),
+    fresh_for = fresh_for,
+    while_revalidate = while_revalidate,
+    if_error = if_error,
     must_revalidate = strict or false,
     reason = reason,
   }
@@ -193,7 +227,7 @@ end
 local function at_stale(context)
   local kept = context.kept
   if kept.must_revalidate then return refused "it must not be served stale" end
-  local lookup, reason = heard(LOOKUP_PARTIES, context.node, context.result, context.request)
+  local lookup, reason = heard_of_lookup(context.node, context.result, context.request)
   if lookup == false then return refused(reason) end
   if accepted(context.node, context.request) then
     return refused "it is not as fresh as was asked for"
@@ -220,7 +254,7 @@ end
 local function at_error(context)
   local kept = context.kept
   if ANSWERS[context.failure] then return refused "the failure is an answer" end
-  local lookup, reason = heard(LOOKUP_PARTIES, context.node, context.result, context.request)
+  local lookup, reason = heard_of_lookup(context.node, context.result, context.request)
   if lookup == false then return refused(reason) end
   if kept.must_revalidate and kept.stale_for and kept.stale_for >= 0 then
     return refused "it must not be served stale"

@@ -133,6 +133,42 @@ describe("the example", function()
     assert.matches("local SECONDS = 10\n", file, 1, true)
   end)
 
+  it("process counts what it is asked, moves with what it is, and ends of an error", function()
+    has(run(directory, "process"), "after 1,000 visits\t1100\n", "moved\ttrue\ttrue\n",
+      "asked nonsense\tnil\tleader_died\n",
+      "reason\tattempt to add a 'number' with a 'string'\n", "afterwards\tleader_died\n")
+  end)
+
+  it("rate_limiter lets nobody have more than the rate, and each his own", function()
+    has(run(directory, "rate_limiter"), "anna at once: 5 of 20, then again in 100 ms\n",
+      "bert is not anna: 3 of 3\n", "anna 300 ms later: 3 of 20\n",
+      "limit/anna\t40 requests\n", "limit/bert\t3 requests\n")
+  end)
+
+  it("expensive_report is computed once for a thousand callers", function()
+    for _, url in ipairs { "memory:", "rocksdb:./store" } do
+      has(run(directory, "expensive_report", url),
+        "1000 callers, computed 1 time, shared with 999, found 1000 times\n", "\nin time\n",
+        "Report of 2026\n")
+    end
+  end)
+
+  for _, url in ipairs { "rocksdb:./store", "fs:./store" } do
+    it("survivor goes on where it was killed, on " .. url, function()
+      local said = {
+        "^nothing is known\nnow at 250\n$", "^it was at 250: value 250\nnow at 500\n$",
+        "^it was at 500: value 500\nnow at 750\n$",
+      }
+      for _, expected in ipairs(said) do
+        local process = place.run(
+          { place.build .. "/cairn", "run", HERE .. "/examples/survivor.lua", url },
+          { cwd = directory, env = { CAIRN_STORE = "" }, seconds = 300 })
+        assert.equal(9, process.signal)
+        assert.matches(expected, process.out)
+      end
+    end)
+  end
+
   it("policy_under_load fails no call, whatever is done to the policy", function()
     local out = run(directory, "policy_under_load")
     local chapters, fine = select(2, out:gsub("\n    %d+ calls, ", "")),

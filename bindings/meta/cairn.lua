@@ -885,6 +885,8 @@ function Cache:verify(id) end
 ---@class cairn.ResolveOptions: cairn.CallOptions
 ---@field cache_control? string[]|string the caller's directives, before the request's own
 ---@field node_cache_control? string[]|string instead of the cache's own
+---@field coalesce? boolean default true; false: computes, whoever computes the same already
+---@field max_waiters? integer who may wait for the computation of another one; beyond: `limit`; default 65,536
 
 ---@class cairn.ResolveInfo
 ---@field cache "hit"|"miss"|"bypass"|"stale"
@@ -896,11 +898,19 @@ function Cache:verify(id) end
 ---@field age? integer ms
 ---@field fresh_for? integer ms; negative: stale for so long; nil: does not age, or has just been computed
 ---@field revalidate boolean it will be computed afresh by `cache:revalidate()`
+---@field coalesced? true it waited for the computation of another call
 
 --- Look up, else compute, else store, as the policy `cache_control` says. `compute(base, request)`
 --- is given the messages (read by id, if ids were given) and returns a message or a string, or
 --- nil, message, code. What it raises is raised. With only-if-cached, or without `compute`, a miss
 --- is `not_found`, and `info.status` 504.
+---
+--- Of all who would compute the same at the same time, in whatever threads, one does; the others
+--- wait and get its answer, or its failure. They do so whether or not they look up and keep, and
+--- whether it is kept is as the one who computes says. In a worker `compute` may wait, and waiting
+--- for another's computation suspends the worker; elsewhere it blocks, up to `timeout`. If
+--- `compute` raises or its worker ends, those who wait get `leader_died`; if it asks for its own
+--- result, over whatever others, it gets `infinite_recursion`.
 ---@param base cairn.message|string
 ---@param request cairn.message|string
 ---@param compute? fun(base: cairn.message, request: cairn.message): cairn.message|string|nil, string?, string?
@@ -912,8 +922,8 @@ function Cache:verify(id) end
 function Cache:resolve(base, request, compute, options) end
 
 --- Computes afresh what was answered stale since, at most `most` of it. Call it when there is time:
---- after an answer was sent, in a loop's idle moment. Returns how many were computed and how many
---- failed.
+--- after an answer was sent, in a loop's idle moment. A worker does so by itself, after it has
+--- answered its request. Returns how many were computed and how many failed.
 ---@param most? integer
 ---@return integer done
 ---@return integer failed
@@ -960,7 +970,7 @@ function Cache:trim(budget) end
 function Cache:flush() end
 
 --- Counters: hits, misses, bypasses, stale, stored, refused, purged, evicted, computed,
---- compute_failed, queued, lost, result_bytes (0 until they were counted: by the first write
+--- compute_failed, coalesced (waited for another's computation), queued, lost, result_bytes (0 until they were counted: by the first write
 --- where there is a budget, by `trim`).
 ---@return table<string, integer>
 function Cache:stats() end

@@ -14,6 +14,30 @@ function process.call(body, ...) end
 ---@return integer|string|nil size of a file, or message
 function process.kind(path) end
 
+--- What is in a directory, in no order; nil: it cannot be read.
+---@param path string
+---@return string[]? names
+---@return string? message
+function process.names(path) end
+
+--- Where the control sockets of this user's processes are.
+---@return string[] directories
+function process.control_directories() end
+
+--- Asks the process that serves a control socket. `not_found`: nobody does.
+---@param path string
+---@param question string one line
+---@param wait_ms integer at most; then `timeout`
+---@return string? answer
+---@return string? message
+---@return cairn.code? code
+function process.control(path, question, wait_ms) end
+
+--- Takes a control socket away that nobody serves; says whether it did.
+---@param path string
+---@return boolean
+function process.discard_control(path) end
+
 --- The file that is meant, links followed; nil if nothing is there.
 ---@param path string
 ---@return string? real

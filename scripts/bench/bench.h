@@ -238,6 +238,14 @@ void bench_decide_new(const struct bench *, struct bench_result *);
 void bench_reload_ms(const struct bench *, struct bench_result *);
 void bench_reload_stalls(const struct bench *, struct bench_result *);
 void bench_reload_growth(const struct bench *, struct bench_result *);
+void bench_dedup_runs(const struct bench *, struct bench_result *);
+void bench_dedup_ms(const struct bench *, struct bench_result *);
+void bench_worker_ask(const struct bench *, struct bench_result *);
+void bench_worker_send(const struct bench *, struct bench_result *);
+void bench_worker_idle_bytes(const struct bench *, struct bench_result *);
+void bench_worker_idle_seconds(const struct bench *, struct bench_result *);
+void bench_worker_loop(const struct bench *, struct bench_result *);
+void bench_worker_slow(const struct bench *, struct bench_result *);
 
 /* Reads a value's ends, as whoever asked for it would: a get that is not looked at does
  * not wait for memory. */

@@ -128,4 +128,98 @@ function loops.check_hits(cache)
   end
 end
 
+-- -- Workers -----------------------------------------------------------------------------
+
+--- As a user has them, but that nobody looks at them from outside, and that a queue takes what
+--- a row sends.
+---@param threads? integer
+---@param path string
+---@param cache? cairn.Cache
+---@return cairn.Workers
+function loops.workers(threads, path, cache)
+  return assert(cairn.workers {
+    loops = threads, path = path, cache = cache, control = false, queue = 1 << 20,
+  })
+end
+
+---@param workers cairn.Workers
+function loops.close(workers)
+  workers:close()
+end
+
+-- What a handler may take before it is ended: a second or so of looping.
+local STEPS = 100000000
+
+--- One that stays until it is stopped.
+---@param workers cairn.Workers
+---@param handler string
+---@param number integer
+---@return cairn.Worker
+function loops.worker(workers, handler, number)
+  return assert(workers:worker {
+    handler = handler, group = handler .. number, static = true, timeout = 0, steps = STEPS,
+  })
+end
+
+--- Asks and waits for each answer.
+---@param worker cairn.Worker
+---@param count integer
+function loops.ask(worker, count)
+  for i = 1, count do
+    if worker:ask(i) ~= i then error("that is not what it was asked") end
+  end
+end
+
+--- Sends, and waits until the last one was handled.
+---@param worker cairn.Worker
+---@param count integer
+function loops.send(worker, count)
+  for i = 1, count - 1 do
+    if not worker:send(i) then error("the queue is full") end
+  end
+  assert(worker:ask(count))
+end
+
+---@return thread
+function loops.coroutine()
+  return coroutine.create(function()
+    while true do coroutine.yield() end
+  end)
+end
+
+---@param thread thread
+---@param count integer
+function loops.resume(thread, count)
+  local resume = coroutine.resume
+  for _ = 1, count do
+    if not resume(thread) then error("it is dead") end
+  end
+end
+
+--- Starts so many. Their timeout is longer than the row takes.
+---@param workers cairn.Workers
+---@param count integer
+---@return cairn.Worker[]
+function loops.start(workers, count)
+  local list = {}
+  for i = 1, count do
+    local worker, message = workers:worker {
+      handler = "echo", group = "idle" .. i, static = true, timeout = 600000,
+    }
+    list[i] = worker or error(message)
+  end
+  return list
+end
+
+--- Has each of them answer once.
+---@param workers cairn.Workers
+---@param list cairn.Worker[]
+function loops.wake(workers, list)
+  local answered = workers:stats().answered + #list
+  for i = 1, #list do
+    if not list[i]:send(i) then error("it has ended") end
+  end
+  while workers:stats().answered < answered do cairn.sleep(10) end
+end
+
 return loops

@@ -17,8 +17,17 @@
 
 #include "bench.h"
 
-enum library { ROCKSDB, ROCKSDB_AND_LUA, LUA, CRYPTO, KERNEL };
-enum sense { RATE_AT_LEAST, TIME_AT_MOST, KIB_AT_MOST, MIB_AT_MOST, MS_AT_MOST };
+enum library { ROCKSDB, ROCKSDB_AND_LUA, LUA, CRYPTO, KERNEL, KERNEL_AND_LUA };
+enum sense {
+    RATE_AT_LEAST,
+    TIME_AT_MOST,
+    BYTES_AT_MOST,
+    KIB_AT_MOST,
+    MIB_AT_MOST,
+    MS_AT_MOST,
+    SECONDS_AT_MOST,
+    RUNS_AT_MOST,
+};
 
 static const struct row {
     const char *id;
@@ -53,6 +62,14 @@ static const struct row {
     {"policy.reload.ms", bench_reload_ms, MS_AT_MOST, 20, LUA},
     {"policy.reload.stalls", bench_reload_stalls, TIME_AT_MOST, 1.1, LUA},
     {"policy.reload.growth", bench_reload_growth, MIB_AT_MOST, 1, LUA},
+    {"worker.dedup.runs", bench_dedup_runs, RUNS_AT_MOST, 1, ROCKSDB_AND_LUA},
+    {"worker.dedup.ms", bench_dedup_ms, MS_AT_MOST, 150, ROCKSDB_AND_LUA},
+    {"worker.ask", bench_worker_ask, TIME_AT_MOST, 2, KERNEL_AND_LUA},
+    {"worker.send", bench_worker_send, TIME_AT_MOST, 10, LUA},
+    {"worker.idle.bytes", bench_worker_idle_bytes, BYTES_AT_MOST, 3072, LUA},
+    {"worker.idle.s", bench_worker_idle_seconds, SECONDS_AT_MOST, 2, LUA},
+    {"worker.loop", bench_worker_loop, MS_AT_MOST, 20, LUA},
+    {"worker.slow", bench_worker_slow, TIME_AT_MOST, 1.1, LUA},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -114,9 +131,10 @@ static const char *library_name(enum library library) {
     static char text[256];
     const char *assertions = "";
     struct utsname system;
-    if (library == KERNEL) {
+    if (library == KERNEL || library == KERNEL_AND_LUA) {
         uname(&system);
-        snprintf(text, sizeof text, "%s %s", system.sysname, system.release);
+        snprintf(text, sizeof text, "%s %s%s", system.sysname, system.release,
+                 library == KERNEL_AND_LUA ? ", " LUA_RELEASE : "");
         return text;
     }
     if (library == LUA)
@@ -132,11 +150,10 @@ static const char *library_name(enum library library) {
     return text;
 }
 
-static const char *const units[] = {[RATE_AT_LEAST] = "ratio",
-                                    [TIME_AT_MOST] = "ratio",
-                                    [KIB_AT_MOST] = "KiB",
-                                    [MIB_AT_MOST] = "MiB",
-                                    [MS_AT_MOST] = "ms"};
+static const char *const units[] = {
+    [RATE_AT_LEAST] = "ratio", [TIME_AT_MOST] = "ratio", [BYTES_AT_MOST] = "bytes",
+    [KIB_AT_MOST] = "KiB",     [MIB_AT_MOST] = "MiB",    [MS_AT_MOST] = "ms",
+    [SECONDS_AT_MOST] = "s",   [RUNS_AT_MOST] = "runs"};
 
 /* -- Printing --------------------------------------------------------------------- */
 

@@ -187,6 +187,25 @@ but the last with "more":true. Links are not
 followed. `cairn import` reads it into any store; times of creation are not carried.]],
   },
   {
+    name = "workers", operands = "[PREFIX]", least = 0,
+    summary = "what the workers of running programs do", module = "workers",
+    options = {
+      { name = "pid", value = "N", meaning = "of that process only" },
+      { name = "socket", value = "FILE", meaning = "of the process that answers there" },
+      { name = "lines", short = "n", value = "N", meaning = "the N busiest" },
+      { name = "handlers", meaning = "the handlers they run, and what is wrong with them" },
+      { name = "stats", meaning = "counters since the processes started" },
+      { name = "watch", meaning = "again and again, until Ctrl-C" },
+      { name = "interval", value = "SECONDS", meaning = "... so often; default 2" },
+    },
+    details = [[
+Asks the running programs of this user that have workers (see cairn.workers) and prints
+those whose group begins with PREFIX, the busiest first: state, requests that wait,
+requests answered, failures, time of its turns, growth of the heap, handler and version.
+A process answers with the 10,000 busiest of its workers; the last line is about all.
+--watch shows 20, or --lines.]],
+  },
+  {
     name = "stores", operands = "", least = 0,
     summary = "list the kinds of store and their options", module = "about", options = {},
     details = "What stands before the colon of a store's URL, and its options behind the `?`.",

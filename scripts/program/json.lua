@@ -85,12 +85,18 @@ local function encode_list(values)
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
+-- The fewest digits that are read back as the same number.
+local function shortest(number)
+  local text = ("%.15g"):format(number)
+  return tonumber(text) == number and text or ("%.17g"):format(number)
+end
+
 function encode(value)
   local kind = math.type(value) or getmetatable(value)
   if kind == Object then return encode_object(value) end
   if kind == List then return encode_list(value) end
   if kind == "integer" then return ("%d"):format(value) end
-  if kind == "float" then return ("%.17g"):format(value) end
+  if kind == "float" then return shortest(value) end
   if type(value) == "string" then return (cjson().encode(value):gsub("\\/", "/")) end
   return tostring(value) -- a boolean
 end

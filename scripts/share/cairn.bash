@@ -50,12 +50,13 @@ _cairn_options() {
     "explain resolve") echo "--cache-control --result --size" ;;
     "explain write") echo "--size" ;;
     purge) echo "--prefix --tag --soft" ;;
+    workers) echo "--pid --socket --lines --handlers --stats --watch --interval -n" ;;
     esac
 }
 
 _cairn() {
     local commands="run shell get put ls tree stat ln mkgroup rm import export"
-    commands+=" msg policy explain purge sweep stats stores help"
+    commands+=" msg policy explain purge sweep stats workers stores help"
     local globals="--store --policies --json --quiet --help --version -q -h"
     local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]}
     local previous=${COMP_WORDS[COMP_CWORD - 1]} command= store= policies= groups= i
@@ -95,12 +96,17 @@ _cairn() {
             return
         fi
         ;;
-    -o | --output | --file | --trace)
+    --pid)
+        COMPREPLY=($(compgen -W "$("$program" --quiet --json workers --stats 2>/dev/null |
+            sed -nE 's/.*"pid":([0-9]+).*/\1/p')" -- "$word"))
+        return
+        ;;
+    -o | --output | --file | --trace | --socket)
         COMPREPLY=($(compgen -f -- "$word"))
         return
         ;;
     --store | --offset | --size | --expires | --meta | --depth | --link-prefix) return ;;
-    --differences | --share | --max-errors | --min-calls | --lines | -n) return ;;
+    --differences | --share | --max-errors | --min-calls | --lines | -n | --interval) return ;;
     --cache-control | --result) return ;;
     esac
 

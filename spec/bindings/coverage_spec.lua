@@ -8,7 +8,17 @@ local place = require "spec.support.place"
 
 -- Public C functions that the bindings do not call, and why.
 local UNBOUND = {
+  cairn_actor_new = "for the engine: threads and workers are actors by themselves",
+  cairn_edge_turn = "for the engine, when requests go to another worker",
+  cairn_flight_leader = "for the engine, which looks for rings",
+  cairn_flights_close = "a set of workers, and a cache, have their own",
+  cairn_flights_open = "a set of workers, and a cache, have their own",
+  cairn_loop_index = "for those who keep something for each loop, in C",
+  cairn_scheduler_close = "a set of workers has its own",
+  cairn_scheduler_open = "a set of workers has its own",
+  cairn_worker_owner = "for kinds of workers, in C",
   cairn_cache_chain = "cache.chain is the object that the cache was made with",
+  cairn_cache_resolve = "Lua computes between its steps: cairn_resolution_begin and the others",
   cairn_backend_register = "for those who add a kind of store, in C",
   cairn_chain_get = "values and packs at once are for the cache; Lua reads, or asks for the type",
   cairn_context_check = "for the engine, between the steps of what takes long",
@@ -25,7 +35,6 @@ local UNBOUND = {
   cairn_path_within = "a comparison of two strings in Lua",
   cairn_store_get = "values and packs at once are for the chain",
   cairn_store_fingerprint = "for CAIRN_EXPECT, which transactions use",
-  cairn_store_scope = "cairn.backends tells the scope",
   cairn_value_equal = "for the engine; Lua compares its tables",
 }
 
@@ -56,7 +65,7 @@ end
 local function bindings_text()
   local parts = {}
   for name in lfs.dir("bindings") do
-    if name:match("%.c$") then parts[#parts + 1] = place.content("bindings/" .. name) end
+    if name:match("%.[ch]$") then parts[#parts + 1] = place.content("bindings/" .. name) end
   end
   return table.concat(parts, "\n")
 end
@@ -90,6 +99,7 @@ end)
 
 describe("the documentation of the module", function()
   local meta = place.content("bindings/meta/cairn.lua")
+    .. place.content("bindings/meta/workers.lua")
 
   --- class -> set of the functions that the definitions declare for it.
   local documented = {}
@@ -132,6 +142,20 @@ describe("the documentation of the module", function()
     local expected = { read = documented.Transaction.read } -- a Transaction is a Batch
     for name in pairs(documented.Batch) do expected[name] = true end
     assert.same(expected, transaction_methods)
+  end)
+
+  it("has every method of workers, and no others", function()
+    local cache <close> = assert(cairn.cache { store = "memory:", policies = false })
+    local workers <close> = assert(cairn.workers { control = false, cache = cache, loops = 1 })
+    assert.same(documented.Workers, functions_of(getmetatable(workers).__methods))
+    local monitor = workers:start_monitor()
+    assert.same(documented.Monitor, functions_of(getmetatable(monitor).__index))
+    assert.same(documented.Lease, functions_of(getmetatable(assert(workers:elect "x")).__index))
+    local handlers = place.fresh()
+    place.put(handlers .. "/h.lua", "return { handle = function() end }")
+    local worker = assert(workers:worker { handler = handlers .. "/h.lua" })
+    for name in pairs(documented.Worker) do assert.is_function(worker[name], name) end
+    place.remove(handlers)
   end)
 
   it("names every code", function()

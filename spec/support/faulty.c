@@ -9,14 +9,15 @@
  *       reads = "io",                 reads fail with this word; or { word, message };
  *       writes = "limit",             false: they do not
  *       resets = "io",
+ *       nexts = "io",                 the steps of a scan
  *       next = 3,                     so many calls fail, then all are well; -1: all
  *       read_delay = 20,              ms; the call is made after it
  *       write_delay = 20,
- *       hang = "reads",               or "writes", "all"; false lets go of those who
- * hang corrupt = true,               the last byte of each value is another
+ *       hang = "reads",               or "writes", "nexts", "all"; false lets go of
+ * those who hang corrupt = true,               the last byte of each value is another
  *     })
  *     faulty.clear(name)              as it was in the beginning, counts too
- *     faulty.counts(name)             { reads, writes, resets, hanging }
+ *     faulty.counts(name)             { reads, writes, resets, nexts, hanging }
  *     faulty.wait(name, hanging, ms)  until so many hang; false if they do not
  *
  * Once in a process, the shared object stays (it is linked so): the backends must. */
@@ -31,9 +32,9 @@
 
 int luaopen_spec_faulty(lua_State *L);
 
-enum what { READS, WRITES, RESETS, WHATS };
+enum what { READS, WRITES, RESETS, NEXTS, WHATS };
 
-static const char *const what_names[WHATS] = {"reads", "writes", "resets"};
+static const char *const what_names[WHATS] = {"reads", "writes", "resets", "nexts"};
 
 /* -- Faults, by name -------------------------------------------------------------- */
 
@@ -185,6 +186,11 @@ static enum cairn_status faulty_apply(void *self, const struct cairn_context *co
                   : memory->apply(faulty->inner, context, changes, count, flags, error);
 }
 
+struct cursor {
+    struct faults *faults;
+    void *inner;
+};
+
 static enum cairn_status faulty_scan(void *self, const struct cairn_context *context,
                                      void *snapshot, struct cairn_slice group,
                                      struct cairn_slice from, struct cairn_slice to,
@@ -192,18 +198,31 @@ static enum cairn_status faulty_scan(void *self, const struct cairn_context *con
                                      struct cairn_error *error) {
     struct faulty *faulty = self;
     enum cairn_status status = meet(faulty->faults, READS, error);
-    return status ? status
-                  : memory->scan(faulty->inner, context, snapshot, group, from, to,
-                                 want, cursor, error);
+    struct cursor *made = status ? NULL : malloc(sizeof *made);
+    if (!made)
+        return status ? status
+                      : cairn_fail(error, CAIRN_NO_MEMORY, "faulty: no memory");
+    made->faults = faulty->faults;
+    status = memory->scan(faulty->inner, context, snapshot, group, from, to, want,
+                          &made->inner, error);
+    if (status)
+        free(made);
+    else
+        *cursor = made;
+    return status;
 }
 
 static enum cairn_status faulty_scan_next(void *cursor, struct cairn_scan_item *out,
                                           struct cairn_error *error) {
-    return memory->scan_next(cursor, out, error);
+    struct cursor *made = cursor;
+    enum cairn_status status = meet(made->faults, NEXTS, error);
+    return status ? status : memory->scan_next(made->inner, out, error);
 }
 
 static void faulty_scan_close(void *cursor) {
-    memory->scan_close(cursor);
+    struct cursor *made = cursor;
+    memory->scan_close(made->inner);
+    free(made);
 }
 
 static enum cairn_status faulty_reset(void *self, const struct cairn_context *context,
@@ -300,7 +319,7 @@ static int what_of(const char *name) {
 static void set_hang(lua_State *L, struct faults *set) {
     const char *which = lua_toboolean(L, -1) ? luaL_checkstring(L, -1) : "";
     if (*which && strcmp(which, "all") != 0 && what_of(which) < 0)
-        luaL_error(L, "hang: '%s' is none of reads, writes, resets, all", which);
+        luaL_error(L, "hang: '%s' is none of reads, writes, resets, nexts, all", which);
     for (int what = 0; what < WHATS; what++)
         set->hang[what] =
             strcmp(which, "all") == 0 || strcmp(which, what_names[what]) == 0;

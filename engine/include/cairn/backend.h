@@ -124,6 +124,12 @@ struct cairn_backend {
                      struct cairn_view *views, enum cairn_status *statuses,
                      struct cairn_error *error);
 
+    /* A hint: `path` will be read in a moment, and what `get` has to wait for may be
+     * fetched until then. Called twice, if at all, with some time in between, for what
+     * was fetched at first may lead to more: with the path and 0, and with no path and
+     * what the first call returned (not 0). Changes nothing. NULL: of no use. */
+    uint64_t (*expect)(void *self, struct cairn_slice path, uint64_t before);
+
     /* Makes the changes. Erasing what is not there is fine. Whatever fails, no value is
      * ever half there. Staged payloads are consumed on CAIRN_OK only. CAIRN_NOT_FOUND:
      * another process has taken a parent away; the engine looks and plans again. */

@@ -12,6 +12,7 @@
 #define CAIRN_CACHE_H
 
 #include "cairn/chain.h"
+#include "cairn/flight.h"
 #include "cairn/id.h"
 
 /* Values up to this many bytes lie inside their message; larger ones at data/<hash>. */
@@ -149,6 +150,7 @@ struct cairn_resolved {
     int status;       /* as HTTP would say: 200; 404, 504 for failures of that kind */
     bool stored;      /* or on its way, if the policy said async */
     bool revalidate;  /* the caller should compute afresh, behind the answer */
+    bool coalesced;   /* somebody else computed it already: his answer, or failure */
     int64_t age_ms;   /* of a hit */
     int64_t fresh_ms; /* how long still; negative: stale for so long; CAIRN_FOREVER */
     size_t member;    /* of the chain that answered a hit */
@@ -167,17 +169,82 @@ struct cairn_resolve_options {
                                         before it */
     const struct cairn_directives *node; /* instead of the cache's own; NULL */
     bool refresh; /* no look-up: computes and keeps, behind an answer that was stale */
+    bool alone;   /* computes, whoever computes the same already */
+    size_t waiters_most; /* of one computation; beyond: CAIRN_LIMIT. 0: as below */
 };
 
-/* Look up, else compute, else store, as the policy says. `info` is filled whatever the
- * status. CAIRN_NOT_FOUND with info->status 504: only-if-cached and not there; 404:
- * base or request were given by id and are not there. What computing answers is passed
- * on. */
+#define CAIRN_WAITERS_MOST 65536
+
+/* Look up, else compute, else store, as the policy says. Of all who would compute the
+ * same result (one hashpath, asked in the same scopes) at the same time one does; the
+ * others wait and get his answer, or his failure, against which each has what it found
+ * stale. So do those who look nothing up: what another one computes at this moment is
+ * as good. Whether it is kept is decided by what the one who computes said. Not for
+ * calls with `alone` or `refresh`. What is kept is found by whoever asks later, so that
+ * there is one computation (unless it is written behind the answer: until it is
+ * written, it may be computed again).
+ *
+ * CAIRN_LEADER_DIED: who computed is gone; CAIRN_INFINITE_RECURSION: the computation
+ * asks for its own result, over whatever others; CAIRN_TIMEOUT: waited until the
+ * context's deadline. `info` is filled whatever the status. CAIRN_NOT_FOUND with
+ * info->status 504: only-if-cached and not there; 404: base or request were given by id
+ * and are not there. What computing answers is passed on. */
 enum cairn_status cairn_cache_resolve(
     struct cairn_cache *cache, const struct cairn_context *context,
     const struct cairn_party *base, const struct cairn_party *request,
     cairn_compute compute, void *arg, const struct cairn_resolve_options *options,
     struct cairn_reading *out, struct cairn_resolved *info, struct cairn_error *error);
+
+/* The same in steps, for who computes in between and may be suspended meanwhile. */
+struct cairn_resolution;
+
+enum cairn_step {
+    CAIRN_STEP_DONE,    /* answered, or failed */
+    CAIRN_STEP_COMPUTE, /* then cairn_resolution_end or cairn_resolution_abandon */
+    CAIRN_STEP_WAIT,    /* for the flight, then cairn_resolution_landed */
+    CAIRN_STEP_AGAIN,   /* from the beginning: what was waited for is no answer */
+};
+
+/* To be used for one call after the other. One thread at a time. */
+enum cairn_status cairn_resolution_new(struct cairn_cache *cache,
+                                       struct cairn_resolution **out,
+                                       struct cairn_error *error);
+void cairn_resolution_free(struct cairn_resolution *resolution); /* NULL is fine */
+
+/* Whether anything is computed at all is `computes`. The context must outlive the call,
+ * base and request this step. Where it is done, `out` and `info` are what
+ * cairn_cache_resolve gives; where it is not, `info` is to be handed to the next step.
+ * An unfinished call of before is abandoned. */
+enum cairn_status cairn_resolution_begin(
+    struct cairn_resolution *resolution, const struct cairn_context *context,
+    const struct cairn_party *base, const struct cairn_party *request, bool computes,
+    const struct cairn_resolve_options *options, struct cairn_reading *out,
+    struct cairn_resolved *info, enum cairn_step *step, struct cairn_error *error);
+
+/* CAIRN_STEP_COMPUTE: as given, or loaded if they were given by id. What was given must
+ * still be there. `out` is empty now, for the result. */
+struct cairn_party cairn_resolution_base(const struct cairn_resolution *resolution);
+struct cairn_party cairn_resolution_request(const struct cairn_resolution *resolution);
+/* CAIRN_STEP_WAIT: borrowed; to be waited for by as many as the caller allows. */
+struct cairn_flight *cairn_resolution_flight(const struct cairn_resolution *resolution);
+
+/* What became of computing: `status`, and the result in `out` or why not in `error`. */
+enum cairn_status cairn_resolution_end(struct cairn_resolution *resolution,
+                                       enum cairn_status status,
+                                       struct cairn_reading *out,
+                                       struct cairn_resolved *info,
+                                       struct cairn_error *error);
+/* What became of waiting: done, or again. That the waiter waits no longer is a landing,
+ * too. */
+enum cairn_status cairn_resolution_landed(struct cairn_resolution *resolution,
+                                          const struct cairn_landing *landing,
+                                          struct cairn_reading *out,
+                                          struct cairn_resolved *info,
+                                          enum cairn_step *step,
+                                          struct cairn_error *error);
+/* Nothing comes of this call: whoever waits for it gets CAIRN_LEADER_DIED. One that is
+ * done is fine. */
+void cairn_resolution_abandon(struct cairn_resolution *resolution, const char *why);
 
 enum cairn_purge_by { CAIRN_PURGE_PATH, CAIRN_PURGE_PREFIX, CAIRN_PURGE_TAG };
 
@@ -204,7 +271,7 @@ enum cairn_status cairn_cache_flush(struct cairn_cache *cache, uint64_t *lost,
 
 struct cairn_cache_counts {
     uint64_t hits, misses, bypasses, stale, stored, refused, purged, evicted;
-    uint64_t computed, compute_failed, queued, lost, result_bytes;
+    uint64_t computed, compute_failed, coalesced, queued, lost, result_bytes;
 };
 void cairn_cache_counts(struct cairn_cache *cache, struct cairn_cache_counts *out);
 

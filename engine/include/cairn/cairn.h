@@ -11,22 +11,28 @@
 
 #define CAIRN_VERSION "0.1.0"
 
+#include "cairn/actor.h"
 #include "cairn/arena.h"
 #include "cairn/bytes.h"
 #include "cairn/cache.h"
 #include "cairn/chain.h"
 #include "cairn/codec.h"
 #include "cairn/context.h"
+#include "cairn/control.h"
+#include "cairn/flight.h"
 #include "cairn/http_form.h"
 #include "cairn/id.h"
 #include "cairn/message.h"
 #include "cairn/metadata.h"
 #include "cairn/pack.h"
+#include "cairn/parcel.h"
 #include "cairn/path.h"
 #include "cairn/policy.h"
+#include "cairn/scheduler.h"
 #include "cairn/signature_base.h"
 #include "cairn/status.h"
 #include "cairn/store.h"
 #include "cairn/structured.h"
+#include "cairn/worker.h"
 
 #endif
