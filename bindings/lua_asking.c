@@ -341,10 +341,11 @@ static struct cairn_parcel *to_parcel(lua_State *L, int index,
     return parcel;
 }
 
-/* Nobody hears of it. */
+/* What nobody waits for: the request itself, no more. */
 static void sent(struct cairn_request *request, const struct cairn_landing *landing) {
     (void)landing;
-    answer_release((struct lua_answer *)request);
+    cairn_parcel_release(request->body);
+    free(request);
 }
 
 int lua_send(lua_State *L, struct cairn_worker *worker, int index,
@@ -354,16 +355,16 @@ int lua_send(lua_State *L, struct cairn_worker *worker, int index,
     struct cairn_parcel *body = to_parcel(L, index, bounds, &status, &error);
     if (!body)
         return cairn_lua_fail(L, status, &error);
-    struct lua_answer *answer = answer_new(1);
-    if (!answer) {
+    struct cairn_request *request = malloc(sizeof *request);
+    if (!request) {
         cairn_parcel_release(body);
         return luaL_error(L, "not enough memory");
     }
-    answer->body = body;
-    answer->in.request = (struct cairn_request){.body = body, .answered = sent};
-    status = cairn_worker_post(worker, &answer->in.request, &error);
+    *request = (struct cairn_request){.body = body, .answered = sent};
+    status = cairn_worker_post(worker, request, &error);
     if (status) {
-        answer_release(answer);
+        cairn_parcel_release(body);
+        free(request);
         return cairn_lua_fail(L, status, &error);
     }
     lua_pushboolean(L, true);

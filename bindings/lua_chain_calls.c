@@ -22,7 +22,7 @@ static struct lua_call *circumstances_among(lua_State *L, const struct chain_box
 /* ... which may say nothing else. */
 static struct lua_call *circumstances(lua_State *L, const struct chain_box *box,
                                       int index, const struct cairn_context **context) {
-    static const char *const known[] = {"timeout", "scopes", "explain", NULL};
+    static const char *const known[] = {"timeout", "scopes", "explain", "fresh", NULL};
     cairn_lua_options(L, index, known);
     return circumstances_among(L, box, index, context);
 }

@@ -298,7 +298,7 @@ void cairn_lua_explain(lua_State *L, struct lua_call *call, int index) {
 struct asked {
     int64_t timeout_ms; /* -1: none */
     unsigned scopes;    /* 0: all */
-    bool explain;
+    bool explain, fresh;
 };
 
 static unsigned one_scope(lua_State *L, int index) {
@@ -351,6 +351,7 @@ static struct asked read_options(lua_State *L, int index) {
         luaL_argerror(L, index, "options.timeout: must not be negative");
     asked.timeout_ms = timeout_ms == INT64_MIN ? -1 : timeout_ms;
     asked.scopes = read_scopes(L, index);
+    cairn_lua_boolean(L, index, "fresh", &asked.fresh);
     int type = cairn_lua_field(L, index, "explain");
     if (type != LUA_TNIL && type != LUA_TTABLE)
         luaL_argerror(L, index,
@@ -394,7 +395,7 @@ struct lua_call *cairn_lua_call(lua_State *L, int index, struct lua_clock *clock
                                 const struct cairn_context **context) {
     struct asked asked = read_options(L, index);
     *context = NULL;
-    if (!clock && asked.timeout_ms < 0 && !asked.scopes && !asked.explain) {
+    if (!clock && asked.timeout_ms < 0 && !asked.scopes && !asked.explain && !asked.fresh) {
         lua_pushnil(L);
         return NULL;
     }
@@ -404,6 +405,7 @@ struct lua_call *cairn_lua_call(lua_State *L, int index, struct lua_clock *clock
     if (asked.timeout_ms >= 0)
         call->context.deadline_ms = deadline(&call->context, asked.timeout_ms);
     call->context.scopes = asked.scopes;
+    call->context.fresh = asked.fresh;
     if (asked.explain) {
         call->context.trace = trace;
         call->context.trace_arg = call;

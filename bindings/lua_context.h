@@ -1,5 +1,5 @@
 /* lua_context.h -- the circumstances of a call, from Lua's options: timeout, scopes,
- * explain, and the object's clock. */
+ * explain, fresh, and the object's clock. */
 #ifndef CAIRN_LUA_CONTEXT_H
 #define CAIRN_LUA_CONTEXT_H
 
@@ -25,7 +25,7 @@ void lua_clock_set(struct lua_clock *clock, struct cairn_context *context);
  * so that tracing from any thread needs no Lua. In a userdata; pushed. */
 struct lua_call;
 
-/* Reads `timeout`, `scopes`, `explain` of the options table at `index` (or none),
+/* Reads `timeout`, `scopes`, `explain`, `fresh` of the options table at `index` (or none),
  * believing `clock`. Pushes one value that must stay during the call. Returns NULL
  * context for a call without circumstances. */
 struct lua_call *cairn_lua_call(lua_State *L, int index, struct lua_clock *clock,

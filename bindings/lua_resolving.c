@@ -78,6 +78,8 @@ static void guard_end(struct guard *guard, const char *why) {
     if (!resolving)
         return;
     guard->resolving = NULL;
+    if (resolving->timer.place) /* it was told, and killed before it heard of it */
+        cairn_loop_clear_timer(resolving->loop, &resolving->timer);
     lua_lead_end(&resolving->lead);
     cairn_resolution_abandon(resolving->resolution, why);
     resolving_clear(resolving);

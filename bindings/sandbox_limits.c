@@ -163,6 +163,14 @@ static void note_line(lua_State *L, lua_Debug *event, struct sandbox *sandbox) {
         sandbox->line = event->currentline;
 }
 
+/* lua_sethook visits each call that is under way. In a deep recursion that takes longer
+ * than what is run in between, and must not pass for it. */
+static void change_interval(lua_State *L, struct sandbox *sandbox) {
+    sandbox_watch(L);
+    if (sandbox->slice.seen_ns)
+        sandbox->slice.seen_ns = sandbox_clock_ns();
+}
+
 void sandbox_hook(lua_State *L, lua_Debug *event) {
     struct sandbox *sandbox = sandbox_of(L);
     if (!sandbox->limited)
@@ -173,15 +181,17 @@ void sandbox_hook(lua_State *L, lua_Debug *event) {
     }
     int passed = lua_gethookcount(L);
     sandbox->progress++;
+    sandbox->slice.is_in_hook = true;
     spend(sandbox, (uint64_t)passed);
     if (!sandbox->breach && (!sandbox->slice.is_open || sandbox->slice.interval))
         look_at_clock(sandbox);
+    sandbox->slice.is_in_hook = false;
     if (sandbox->breach) {
         raise_breach(L, sandbox);
         return;
     }
     if (passed != sandbox_interval(sandbox, L))
-        sandbox_watch(L);
+        change_interval(L, sandbox);
     sandbox_end_slice(L);
 }
 

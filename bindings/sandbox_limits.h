@@ -40,6 +40,7 @@ struct sandbox_slice {
     bool is_open;    /* a turn is under way, which can be left */
     bool is_used;    /* ... and should be, when that is possible */
     bool is_crowded; /* ... for its memory */
+    bool is_in_hook; /* which leaves it by itself */
     enum sandbox_leaves leaves;
     int64_t length_ns; /* 0: any */
     int64_t end_ns;    /* 0: nobody has looked at the clock yet */

@@ -49,14 +49,14 @@ static inline void *sandbox_pool_take(struct sandbox_pool *pool, size_t size) {
 
 static inline void sandbox_pool_give(struct sandbox_pool *pool, void *block,
                                      size_t size) {
-    size_t class = sandbox_pool_class(size);
-    if (class >= POOL_CLASSES || pool->bytes >= POOL_BYTES) {
+    size_t class = sandbox_pool_class(size), room = sandbox_pool_room(class);
+    if (class >= POOL_CLASSES || pool->bytes + room > POOL_BYTES) {
         free(block);
         return;
     }
     memcpy(block, &pool->blocks[class], sizeof block);
     pool->blocks[class] = block;
-    pool->bytes += sandbox_pool_room(class);
+    pool->bytes += room;
 }
 
 /* As realloc does: NULL leaves the block as it was. */

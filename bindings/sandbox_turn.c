@@ -107,7 +107,8 @@ void sandbox_look_at_slice(struct sandbox *sandbox) {
     if (now < slice->end_ns)
         return;
     slice->is_used = true;
-    hurry(sandbox);
+    if (!slice->is_in_hook)
+        hurry(sandbox);
 }
 
 void sandbox_crowd(struct sandbox *sandbox) {

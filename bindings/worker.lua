@@ -56,9 +56,9 @@ local function begin(own, known)
   own.context = new_context(known.version, core.handler())
   own.version = known.version
   if settings then
-    local keeper = durable.open(core, cache, settings)
-    keeper:restore(own, module)
-    own.keeper = keeper
+    own.opened = own.opened or durable.open(core, cache, settings) -- once, however often it begins
+    own.opened:restore(own, module)
+    own.keeper = own.opened
   else
     local message = core.message()
     if module.init then message = module.init(message, own.context) end

@@ -12,6 +12,7 @@ local cairn, elect = ...
 
 local EVERY, INTERVAL_MS = 100, 1000
 local NUMBER = "%016d"
+local FRESH = { fresh = true } -- another process may have written it
 local TRIES = 3 -- of a request during which processes ended that did it again
 
 local life = {} -- of this Lua state: nobody else says the same
@@ -38,7 +39,7 @@ end
 
 -- nil for what is not there.
 local function read(keeper, name)
-  local text, message, code = keeper.chain:read(keeper.folder .. "/" .. name)
+  local text, message, code = keeper.chain:read(keeper.folder .. "/" .. name, FRESH)
   if text == nil and code == "not_found" then return nil end
   return must(cairn.from_json(must(text, message, code)))
 end
@@ -61,6 +62,15 @@ end
 
 -- -- Opening -----------------------------------------------------------------------------
 
+local current = setmetatable({}, { __mode = "v" }) -- by folder: which worker keeps there
+
+-- One that is replaced is at work until its last checkpoint, which its successor begins with.
+local function succeed(keeper)
+  local before = current[keeper.folder]
+  current[keeper.folder] = keeper.worker
+  if before then must(before:stop()) end
+end
+
 local function open(core, cache, settings)
   if not cache then
     error("a durable worker wants workers with a cache: cairn.workers { cache = ... }", 0)
@@ -69,11 +79,13 @@ local function open(core, cache, settings)
   local keeper = setmetatable({
     core = core, chain = cache.chain, group = group, folder = "~workers/" .. cairn.id(group),
     every = settings.every or EVERY, interval = settings.interval or INTERVAL_MS,
-    logs = settings.log ~= false,
+    logs = settings.log ~= false, worker = core.worker(),
     write_options = { sync = settings.sync == true }, number = 0, covered = 0,
   }, keeper_class)
+  succeed(keeper)
   if settings.lease then
-    local lease, message, code = elect(keeper.chain, keeper.folder, settings.lease, core.now)
+    local lease, message, code = elect(keeper.chain, keeper.folder, settings.lease, core.now,
+      life.name)
     if not lease then core.give_up(message, code) end
     keeper.lease = lease
   end

@@ -12,6 +12,7 @@ local DEFAULTS = {
 }
 local LOOPS_MAX = 64
 local GROUP_BYTES = 1024
+local LEASE_MOST = 2147483647 -- ms: its end stays a number
 
 -- -- Checking ----------------------------------------------------------------------------
 
@@ -154,17 +155,20 @@ local WORKER_OPTIONS = {
 }
 local DURABLE_OPTIONS = {
   every = { "integer", 1 }, interval = { "integer", 1 }, log = { "boolean" },
-  sync = { "boolean" }, lease = { "integer", 10 },
+  sync = { "boolean" }, lease = { "integer", 10, LEASE_MOST },
 }
 
 -- What is durable is found again by its group, so it stays on it.
-local function check_durable(options)
+local function check_durable(workers, options)
   local durable = options.durable
   if type(durable) == "table" then
     check_options(durable, DURABLE_OPTIONS, 1, "worker", "options.durable")
   end
   if durable and options.static == false then
     refuse(1, "worker", "options.static: what is durable stays on its group")
+  end
+  if durable and not core.cache(workers) then
+    refuse(1, "worker", "options.durable: these workers have no cache to keep it in")
   end
 end
 
@@ -183,7 +187,7 @@ local function start(workers, options)
   local spec = {}
   for name, value in next, options do spec[name] = value end
   if options.durable ~= nil then
-    check_durable(options)
+    check_durable(workers, options)
     spec.durable = options.durable == true and {} or options.durable or nil
     if spec.durable then spec.static = true end
   end
@@ -294,7 +298,9 @@ methods.stop_monitor = blaming("stop_monitor", core.monitor_stop)
 
 -- -- Which process leads -----------------------------------------------------------------
 
-local ELECT_OPTIONS = { lease = { "integer", 10 }, cache = { "object", "cairn.Cache" } }
+local ELECT_OPTIONS = {
+  lease = { "integer", 10, LEASE_MOST }, cache = { "object", "cairn.Cache" },
+}
 
 methods.elect = blaming("elect", function(workers, name, options)
   if not kinds.group(name) then

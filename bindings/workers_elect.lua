@@ -12,6 +12,7 @@ local cairn = ...
 local LEASE_MS = 10000
 local SPARE = 10 -- the part of a lease that is left to clocks that differ
 local TERM = "%016d"
+local FRESH = { fresh = true } -- who leads is another process's to say
 
 local lease_class = {}
 lease_class.__index = lease_class
@@ -49,7 +50,7 @@ end
 
 -- Who leads in a term, and until when; an entry that is being written leads for a lease.
 local function read_term(chain, folder, term)
-  local text, message, code = chain:read(folder .. "/" .. TERM:format(term))
+  local text, message, code = chain:read(folder .. "/" .. TERM:format(term), FRESH)
   if not text then return nil, message, code end
   local found = cairn.from_json(text)
   if type(found) ~= "table" or math.type(found.ends) ~= "integer" then
@@ -81,8 +82,8 @@ local function check_term(lease)
   return true
 end
 
-local function put(lease, ends, options)
-  local ok, message, code = lease.chain:write(lease.folder .. "/" .. TERM:format(lease.token),
+local function put(lease, term, ends, options)
+  local ok, message, code = lease.chain:write(lease.folder .. "/" .. TERM:format(term),
     entry(lease, ends), options)
   if not ok then return nil, message, code end
   return true
@@ -92,19 +93,22 @@ end
 -- his time may have written one that was cleared away long ago.
 local function begin_term(lease, term)
   local ends = lease.now() + lease.length
-  lease.token = term + 1
-  local ok, message, code = put(lease, ends, { if_absent = true })
-  if not ok and code == "conflict" then return conflict(lease.name, lease.token) end
-  if ok then ok, message, code = check_term(lease) end
+  local ok, message, code = put(lease, term + 1, ends, { if_absent = true })
+  if not ok and code == "conflict" then return conflict(lease.name, term + 1) end
+  if ok then
+    lease.token = term + 1 -- not before: what another one has is not its to renew or release
+    ok, message, code = check_term(lease)
+  end
   if not ok then return nil, message, code end
   lease.ends = ends
   clear(lease.chain, lease.folder, lease.token)
   return true
 end
 
---- `now()` is the time in ms, `chain` the store.
+--- `now()` is the time in ms, `chain` the store. An `owner` has what he had before, and did not
+--- release: who says who he is leads it no more.
 ---@return cairn.Lease?
-local function elect(chain, name, lease_ms, now)
+local function elect(chain, name, lease_ms, now, owner)
   local folder = folder_of(name)
   local term, message, code = last_term(chain, folder)
   if not term then return nil, message, code end
@@ -113,10 +117,10 @@ local function elect(chain, name, lease_ms, now)
     last, message, code = read_term(chain, folder, term)
     if not last and code == "not_found" then return conflict(name, term + 1) end
     if not last then return nil, message, code end
-    if last.ends > now() then return conflict(name, term, last.ends) end
+    if last.ends > now() and last.owner ~= owner then return conflict(name, term, last.ends) end
   end
   local lease = setmetatable({
-    name = name, owner = new_owner(), chain = chain, folder = folder, ends = 0,
+    name = name, owner = owner or new_owner(), chain = chain, folder = folder, ends = 0,
     length = lease_ms or LEASE_MS, now = now,
   }, lease_class)
   local ok
@@ -129,7 +133,7 @@ end
 local function prolong(lease)
   local ends = lease.now() + lease.length
   local ok, message, code = check_term(lease)
-  if ok then ok, message, code = put(lease, ends) end
+  if ok then ok, message, code = put(lease, lease.token, ends) end
   -- Somebody may have begun the next term before what was written could be read.
   if ok then ok, message, code = check_term(lease) end
   if not ok then return nil, message, code end
@@ -153,7 +157,7 @@ end
 
 function lease_class.release(lease)
   local ok, message, code = check_term(lease)
-  if ok then ok, message, code = put(lease, 0) end
+  if ok then ok, message, code = put(lease, lease.token, 0) end
   lease.ends, lease.is_released = 0, true
   if not ok then return nil, message, code end
   return true

@@ -134,6 +134,8 @@ static void due(struct cairn_timer *timer, struct cairn_loop *loop) {
     struct monitor *monitor =
         (struct monitor *)((char *)timer - offsetof(struct monitor, timer));
     struct cairn_error error;
+    if (atomic_load(&monitor->is_over)) /* its end is on the way */
+        return;
     look(monitor);
     (void)cairn_loop_set_timer(loop, timer, cairn_loop_now_ms(loop) + monitor->every_ms,
                                &error);

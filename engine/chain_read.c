@@ -97,13 +97,17 @@ void reading_timed_out(struct reading *reading, size_t i, struct leave leave) {
     fail(reading, i, reading->answer.error.message);
 }
 
+static bool is_fresh(const struct cairn_context *context) {
+    return context && context->fresh;
+}
+
 struct leave reading_admit(struct reading *reading, size_t i) {
     struct call *call = reading->call;
     struct member *member = call_member(call, i);
     bool tier = member->flags & CAIRN_MEMBER_TIER;
     if ((reading->passed | reading->failed) & call_bit(call, i) ||
         !(member->flags & CAIRN_MEMBER_READS) || !in_scope(member, call->context) ||
-        (tier && !tiers_know(reading->question)))
+        (tier && (!tiers_know(reading->question) || is_fresh(call->context))))
         return (struct leave){0};
     if (atomic_load_explicit(&member->distrusted, memory_order_acquire)) {
         tiers_mend(call);

@@ -655,6 +655,7 @@ local Chain = {}
 ---@field timeout? integer ms
 ---@field scopes? ("local"|"remote"|"cluster")[]
 ---@field explain? table a table to which the steps of the call are appended (cairn.Step)
+---@field fresh? boolean of Chain:read, type, resolve and stat: tiers, which may be behind what another process wrote, are not asked
 
 --- One step of a call: an operation of a store, or a decision.
 ---@class cairn.Step

@@ -2,8 +2,10 @@
  *
  * An answer is compared to handing over to another thread and back with nothing but
  * pthreads, a message to a coroutine that is resumed and yields. */
+#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "workers.h"
 
@@ -17,6 +19,27 @@ static void run(lua_State *L, const char *loop, int index, lua_Integer count) {
     lua_pushvalue(L, index);
     lua_pushinteger(L, count);
     bench_script_call(L, 2, 0);
+}
+
+/* -- Where it runs ----------------------------------------------------------------- */
+
+/* This thread, and those that it makes for either side, stay on one core: on two it is
+ * chance whether those of a side share one, and waking the other one up takes longer
+ * than all that is measured. Returns what was allowed before. */
+static cpu_set_t stay_on_one_core(void) {
+    cpu_set_t before, one;
+    int core = sched_getcpu();
+    CPU_ZERO(&one);
+    CPU_SET(core < 0 ? 0 : core, &one);
+    if (sched_getaffinity(0, sizeof before, &before) ||
+        sched_setaffinity(0, sizeof one, &one))
+        bench_stop("cannot stay on one core: %s", strerror(errno));
+    return before;
+}
+
+static void go_anywhere(const cpu_set_t *allowed) {
+    if (sched_setaffinity(0, sizeof *allowed, allowed))
+        bench_stop("cannot leave a core: %s", strerror(errno));
 }
 
 /* -- Handing over ------------------------------------------------------------------ */
@@ -90,6 +113,7 @@ static void ask(void *arg, const struct bench_batch *batch) {
 void bench_worker_ask(const struct bench *bench, struct bench_result *result) {
     struct handing_over over = {.L = bench_script_open()};
     struct bench_plan plan = {NULL, {hand_over, ask}, &over, ASKS, ASK_ROUNDS};
+    cpu_set_t allowed = stay_on_one_core();
     handing_over_open(&over);
     bench_workers_open(over.L, 1, 0);
     bench_worker_push(over.L, WORKERS, "echo", 1);
@@ -97,6 +121,7 @@ void bench_worker_ask(const struct bench *bench, struct bench_result *result) {
     handing_over_close(&over);
     bench_workers_close(over.L, WORKERS);
     lua_close(over.L);
+    go_anywhere(&allowed);
 }
 
 /* -- Sending ----------------------------------------------------------------------- */
@@ -114,6 +139,7 @@ static void send(void *arg, const struct bench_batch *batch) {
 void bench_worker_send(const struct bench *bench, struct bench_result *result) {
     lua_State *L = bench_script_open();
     struct bench_plan plan = {NULL, {resume, send}, L, SENDS, SEND_ROUNDS};
+    cpu_set_t allowed = stay_on_one_core();
     bench_workers_open(L, 1, 0);
     bench_worker_push(L, WORKERS, "note", 1);
     bench_script_loop(L, "coroutine");
@@ -121,6 +147,7 @@ void bench_worker_send(const struct bench *bench, struct bench_result *result) {
     bench_measure(&plan, bench->repeats, result);
     bench_workers_close(L, WORKERS);
     lua_close(L);
+    go_anywhere(&allowed);
 }
 
 /* -- Having many ------------------------------------------------------------------- */

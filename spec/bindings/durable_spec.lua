@@ -232,9 +232,31 @@ describe("a durable worker", function()
 
   it("wants workers that have a cache", function()
     local bare = here:open()
-    local _, message, code = ledger(true, {}, bare):ask { op = "get" }
-    assert.equal("leader_died", code)
-    assert.matches("cache", message, 1, true)
+    local ok, message = pcall(ledger, true, {}, bare)
+    assert.is_false(ok)
+    assert.matches("options.durable: these workers have no cache", message, 1, true)
+    assert.is_nil((bare:find "l"))
+  end)
+
+  it("that is replaced hands over what it has, when its request is done", function()
+    for _, log in ipairs { true, false } do
+      local options = { group = "replaced " .. tostring(log) }
+      local worker = ledger({ log = log }, options)
+      for i = 1, 3 do assert(worker:ask { op = "add", by = i }) end
+      local open = workplace.gate(workers, "gate")
+      worker:send { op = "wait" }
+      until_state(worker, "waiting")
+      local second = ledger({ log = log, every = 2 },
+        { group = options.group, replace = true, message = { from = 1000 } })
+      second:send { op = "add", by = 4 }
+      until_state(second, "waiting")
+      open()
+      for i = 5, 8 do assert(second:ask { op = "add", by = i }) end
+      assert.equal("ended", worker:info().state)
+      assert.equal(36, state_of(second).sum)
+      crash(second)
+      assert.equal(36, state_of(ledger({ log = log }, options)).sum)
+    end
   end)
 
   it("is not the same as one of another group", function()
@@ -296,6 +318,31 @@ describe("a durable worker", function()
         local again = ledger({ lease = 3000 }, {}, other)
         return again:info().state ~= "ended" and again
       end)).count)
+    end)
+
+    it("has it again at once when it comes back where it ended", function()
+      local worker = ledger { lease = 3000 }
+      assert(worker:ask { op = "add", by = 1 })
+      assert.equal("leader_died", select(3, worker:ask { op = "fail" }))
+      eventually(function() return worker:info().state == "ended" end)
+      worker = ledger { lease = 3000 }
+      assert.equal(1, state_of(worker).count)
+      crash(worker)
+      assert.equal(1, state_of(ledger { lease = 3000 }).count)
+      assert.equal("conflict", select(3, ledger({ lease = 3000 }, {}, other):ask { op = "get" }))
+    end)
+
+    it("begins again with it after a handler that could not", function()
+      here:handler("late", [[
+        local begun = 0
+        return {
+          init = function() begun = begun + 1 assert(begun > 2, "not yet") return { sum = 0 } end,
+          handle = function(state) return state.sum end,
+        }]])
+      local worker = assert(workers:worker { handler = "late", group = "l",
+        error_strategy = "ignore", durable = { lease = 3000 } })
+      for _ = 1, 2 do assert.equal("unavailable", select(3, worker:ask {})) end
+      assert.equal(0, worker:ask {})
     end)
 
     it("prolongs it while it lives", function()

@@ -417,6 +417,17 @@ describe("a set of workers", function()
     assert.is_true(cairn.now() - begun < 20000)
   end)
 
+  it("cannot be opened where its log or its socket cannot be", function()
+    local nowhere = here.directory .. "/agent.lua/nowhere"
+    local none, message, code = cairn.workers { control = false, log = nowhere }
+    assert.is_nil(none)
+    assert.equal("io", code)
+    assert.matches(nowhere, message, 1, true)
+    none, message = cairn.workers { control = nowhere }
+    assert.is_nil(none)
+    assert.is_string(message)
+  end)
+
   it("is opened by no worker, and closed by none", function()
     here:handler("opens", [[local cairn = require "cairn"
       return { handle = function(_, request)
@@ -545,6 +556,8 @@ describe("a mistake in the call of workers", function()
       start { handler = "agent", durable = { x = 1 } } },
     { "a durable worker that moves", "stays on its group",
       start { handler = "agent", durable = true, static = false } },
+    { "a durable worker where nothing is kept", "options.durable: these workers have no cache",
+      start { handler = "agent", durable = true } },
     { "a lease that is too short", "options.durable.lease",
       start { handler = "agent", durable = { lease = 1 } } },
     { "a message that holds a function, in a group", "message.deep.f",

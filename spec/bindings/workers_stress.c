@@ -3,8 +3,9 @@
  *     workers_stress SCRIPT DIR --seconds N
  *         Runs SCRIPT (workers_stress.lua) on several threads, each time in a fresh
  * state, until the time is over: as callers, as who saves handlers, and as who opens
- * and closes sets. It is called with its role, DIR, a seed, and for how many ms it is
- * to go on; returns how much it did, and raises what is not as it should be. */
+ * and closes sets, and as who keeps a durable worker. It is called with its role, DIR,
+ * a seed, and for how many ms it is to go on; returns how much it did, and raises what
+ * is not as it should be. */
 #include <inttypes.h>
 #include <lauxlib.h>
 #include <lualib.h>
@@ -19,8 +20,8 @@ int luaopen_cairn(lua_State *L);
 
 enum { TURN_MS = 300 }; /* of one state */
 
-static const char *const roles[] = {"caller", "caller", "caller",
-                                    "caller", "saver",  "opener"};
+static const char *const roles[] = {"caller", "caller", "caller", "caller",
+                                    "saver",  "opener", "keeper"};
 enum { THREADS = sizeof roles / sizeof *roles };
 
 static const char *script, *directory;
@@ -101,9 +102,10 @@ static int run_seconds(unsigned seconds) {
     for (size_t i = 0; strcmp(roles[i], "caller") == 0; i++)
         answers += atomic_load(&done[i]);
     printf("%" PRIu64 " answers, %" PRIu64 " versions, %" PRIu64
-           " sets closed, %" PRIu64 " states, %u mistakes\n",
-           answers, atomic_load(&done[THREADS - 2]), atomic_load(&done[THREADS - 1]),
-           atomic_load(&states), atomic_load(&failures));
+           " sets closed, %" PRIu64 " kept, %" PRIu64 " states, %u mistakes\n",
+           answers, atomic_load(&done[THREADS - 3]), atomic_load(&done[THREADS - 2]),
+           atomic_load(&done[THREADS - 1]), atomic_load(&states),
+           atomic_load(&failures));
     return atomic_load(&failures) != 0;
 }
 

@@ -243,4 +243,36 @@ local function open_all()
   return count
 end
 
-return ({ caller = call_all, saver = save_all, opener = open_all })[role]()
+-- -- Who keeps what survives --------------------------------------------------------------
+
+-- One caller of a durable worker: what it was told is done is there, whatever ended it.
+local function keep_all()
+  local url = "fs:" .. directory .. "/kept"
+  local rounds, sum, owed = 0, nil, 0
+  while cairn.now() < late do
+    local cache <close> = assert(cairn.cache { store = url })
+    local own <close> = assert(cairn.workers { loops = 2, cache = cache, control = false,
+      drain = 1000 })
+    for _ = 1, math.random(60) do
+      local worker = start_in(own, { handler = "busy", group = "kept", steps = 200000,
+        error_strategy = "ignore", durable = { every = math.random(20), interval = 5 } })
+      if not worker then break end
+      local by, dice = math.random(1000), math.random(20)
+      if dice == 1 then worker:kill() end
+      if dice == 2 then check(worker:stop()) end
+      if dice == 3 then check(worker:send { op = "loop" }) end
+      local answer = check(worker:ask({ op = "add", by = by },
+        dice == 4 and { timeout = 1 } or nil))
+      if answer then
+        assert(not sum or (answer.sum >= sum + by and answer.sum <= sum + owed + by),
+          "a durable worker has what it answered")
+        sum, owed, rounds = answer.sum, 0, rounds + 1
+      else
+        owed = owed + by
+      end
+    end
+  end
+  return rounds
+end
+
+return ({ caller = call_all, saver = save_all, opener = open_all, keeper = keep_all })[role]()

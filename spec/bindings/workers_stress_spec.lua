@@ -15,10 +15,11 @@ describe("workers of a process", function()
     place.remove(directory)
     assert.equal("", process.err)
     assert.equal(0, process.code, process.out)
-    local answers, versions, sets = process.out:match(
-      "^(%d+) answers, (%d+) versions, (%d+) sets closed, %d+ states, 0 mistakes")
+    local answers, versions, sets, kept = process.out:match("^(%d+) answers, (%d+) versions, "
+      .. "(%d+) sets closed, (%d+) kept, %d+ states, 0 mistakes")
     assert.is_true(tonumber(answers) > 100)
     assert.is_true(tonumber(versions) > 5)
     assert.is_true(tonumber(sets) > 0)
+    assert.is_true(tonumber(kept) > 10)
   end)
 end)

@@ -11,6 +11,7 @@
 #define CAIRN_CONTEXT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cairn/status.h"
@@ -46,6 +47,8 @@ struct cairn_context {
     int64_t deadline_ms;          /* on that clock; 0: none */
     const atomic_bool *cancelled; /* NULL: cannot be cancelled */
     unsigned scopes; /* bits of enum cairn_scope that may be asked; 0: all */
+    bool fresh;      /* reads ask no tier of a chain: another process may have changed
+                        what it is a copy of */
 
     /* Whether an entry that a store outside (no CAIRN_SCOPE_LOCAL) has at `path` may be
      * copied to others for what it is. NULL: all may. */
