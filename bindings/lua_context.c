@@ -395,7 +395,8 @@ struct lua_call *cairn_lua_call(lua_State *L, int index, struct lua_clock *clock
                                 const struct cairn_context **context) {
     struct asked asked = read_options(L, index);
     *context = NULL;
-    if (!clock && asked.timeout_ms < 0 && !asked.scopes && !asked.explain && !asked.fresh) {
+    if (!clock && asked.timeout_ms < 0 && !asked.scopes && !asked.explain &&
+        !asked.fresh) {
         lua_pushnil(L);
         return NULL;
     }

@@ -25,9 +25,9 @@ void lua_clock_set(struct lua_clock *clock, struct cairn_context *context);
  * so that tracing from any thread needs no Lua. In a userdata; pushed. */
 struct lua_call;
 
-/* Reads `timeout`, `scopes`, `explain`, `fresh` of the options table at `index` (or none),
- * believing `clock`. Pushes one value that must stay during the call. Returns NULL
- * context for a call without circumstances. */
+/* Reads `timeout`, `scopes`, `explain`, `fresh` of the options table at `index` (or
+ * none), believing `clock`. Pushes one value that must stay during the call. Returns
+ * NULL context for a call without circumstances. */
 struct lua_call *cairn_lua_call(lua_State *L, int index, struct lua_clock *clock,
                                 const struct cairn_context **context);
 /* Appends what was traced to the `explain` table of the options at `index`. NULL is

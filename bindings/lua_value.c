@@ -270,6 +270,7 @@ static void convert_table(struct conversion *c, const struct frame *frame, int i
     table.table = lua_topointer(c->L, index);
     if (++c->depth > CAIRN_MESSAGE_DEPTH)
         refuse_depth(c, &table, table.table);
+    luaL_checkstack(c->L, LUA_MINSTACK, "a nested message");
     struct shape shape = shape_of(c, &table, index);
     out->count = shape.count;
     out->type = shape.is_list ? CAIRN_VALUE_LIST : CAIRN_VALUE_MESSAGE;
@@ -326,8 +327,7 @@ struct cairn_value cairn_lua_to_value(lua_State *L, int index, const char *name,
     struct conversion c = {.L = L, .arena = arena, .name = name};
     struct frame outermost = {0};
     struct cairn_value value = {0};
-    /* For all levels at once: key and value, and what is compared. */
-    luaL_checkstack(L, 3 * CAIRN_MESSAGE_DEPTH + LUA_MINSTACK, "a nested message");
+    luaL_checkstack(L, LUA_MINSTACK, "a message");
     convert(&c, &outermost, lua_absindex(L, index), &value);
     return value;
 }

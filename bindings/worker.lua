@@ -122,11 +122,19 @@ local function check_weight(own)
   end
 end
 
+-- What cannot be copied is the handler's mistake, which is over by then: no line is to blame.
+local function of_answer(ok, ...)
+  if ok then return ... end
+  local why = tostring((...)):gsub("^value", "what handle returned")
+  error(("handler '%s': %s"):format(core.handler(), why), 0)
+end
+
 local function take_over(own, answer, state)
   if state ~= nil then own.state = state end
   if not core.static() and type(answer) == "table" then
+    local group = assert(of_answer(pcall(id_of, answer)))
     own.state = answer
-    core.move(assert(id_of(answer)))
+    core.move(group)
   end
   check_weight(own)
 end
@@ -139,7 +147,7 @@ local function conclude(own, answer, second, third)
   if is_refused then
     core.refuse(second, third)
   else
-    core.answer(answer)
+    of_answer(pcall(core.answer, answer))
   end
 end
 
@@ -154,10 +162,14 @@ local function serve(own, is_outdated, request)
   if pending and pending[1] then cache:revalidate() end -- what was answered stale
 end
 
+-- A shutdown that raises does not keep its worker from being kept.
 local function stop(own, why)
-  if not own.module then return end
-  if own.module.shutdown then own.module.shutdown(own.state, own.context, why) end
+  local module = own.module
+  if not module then return end
+  local ok, problem = true, nil
+  if module.shutdown then ok, problem = pcall(module.shutdown, own.state, own.context, why) end
   if own.keeper then own.keeper:close(own) end
+  if not ok then error(problem, 0) end
 end
 
 return { serve = serve, stop = stop }

@@ -44,10 +44,13 @@ local function read(keeper, name)
   return must(cairn.from_json(must(text, message, code)))
 end
 
-local function write(keeper, name, value)
-  local text = must(cairn.to_json(value))
+local function put(keeper, name, text)
   check_lease(keeper)
   must(keeper.chain:write(keeper.folder .. "/" .. name, text, keeper.write_options))
+end
+
+local function write(keeper, name, value)
+  put(keeper, name, must(cairn.to_json(value)))
 end
 
 local function remove(keeper, name)
@@ -80,7 +83,7 @@ local function open(core, cache, settings)
     core = core, chain = cache.chain, group = group, folder = "~workers/" .. cairn.id(group),
     every = settings.every or EVERY, interval = settings.interval or INTERVAL_MS,
     logs = settings.log ~= false, worker = core.worker(),
-    write_options = { sync = settings.sync == true }, number = 0, covered = 0,
+    write_options = { sync = settings.sync == true }, number = 0, covered = 0, tried = 0,
   }, keeper_class)
   succeed(keeper)
   if settings.lease then
@@ -110,12 +113,22 @@ local function logged(keeper)
   return numbers
 end
 
+local spared = {} -- by folder: the request that a worker was doing again when somebody killed it
+
+-- To be closed: a worker that is killed, not by what it does, did not end of that.
+local function mind_kills(keeper, number)
+  return setmetatable({}, { __close = function()
+    if keeper.worker:info().state == "ending" then spared[keeper.folder] = number end
+  end })
+end
+
 -- Does a request again, with the bounds of one. One that raises did so the first time, too, and
 -- changed what it changed.
 local function redo(keeper, own, module, number, times)
   local entry = read(keeper, log_name(number))
   if not entry then return end
   write(keeper, "trying", { number = number, times = times, life = life.name })
+  local _ <close> = mind_kills(keeper, number)
   keeper.core.renew()
   local ok, answer, state = pcall(module.handle, own.state, entry.request, own.context)
   if not ok then
@@ -127,16 +140,21 @@ end
 
 -- How often the request was begun again by those that did not come to its end, and whether to
 -- leave it at that: if it ended a worker in this process, or others with their processes.
-local function tries_of(trying, number)
+local function tries_of(keeper, trying, number)
   if not trying or trying.number ~= number then return 0, false end
+  if spared[keeper.folder] == number then
+    spared[keeper.folder] = nil
+    return trying.times - 1, false
+  end
   return trying.times, trying.life == life.name or trying.times >= TRIES
 end
 
+-- Whether the last one was done again: then it is nothing to be left out the next time.
 local function replay(keeper, own, module)
-  local trying = read(keeper, "trying")
+  local trying, was_redone = read(keeper, "trying"), false
   own.context.replaying = true
   for _, number in ipairs(logged(keeper)) do
-    local times, is_enough = tries_of(trying, number)
+    local times, is_enough = tries_of(keeper, trying, number)
     if number <= keeper.covered then
       remove(keeper, log_name(number)) -- the checkpoint came just before the end
     elseif is_enough then
@@ -144,11 +162,13 @@ local function replay(keeper, own, module)
         ("request %d of '%s' ended the worker when it was done again"):format(number, keeper.group))
     else
       redo(keeper, own, module, number, times + 1)
+      was_redone = true
     end
     keeper.number = math.max(keeper.number, number)
   end
   own.context.replaying = false
   keeper.core.renew()
+  return was_redone
 end
 
 function keeper_class.restore(keeper, own, module)
@@ -164,24 +184,36 @@ function keeper_class.restore(keeper, own, module)
     local message = keeper.core.message()
     own.state = module.init and module.init(message, own.context) or message
   end
-  replay(keeper, own, module)
-  if keeper.number > keeper.covered or not checkpoint then keeper:checkpoint(own) end
-  remove(keeper, "trying") -- not before: what was skipped would be done again
+  local was_redone = replay(keeper, own, module)
+  if was_redone then remove(keeper, "trying") end
+  local is_kept = checkpoint and keeper.number == keeper.covered or keeper:checkpoint(own)
+  -- Not before: what was skipped would be done again.
+  if is_kept and not was_redone then remove(keeper, "trying") end
   if keeper.lease then keeper:renew_later() end
 end
 
 -- -- Going on ----------------------------------------------------------------------------
 
+--- A state that cannot be written down is made again from the log, where there is one: false, why.
 function keeper_class.checkpoint(keeper, own)
-  write(keeper, "checkpoint", {
+  local ok, text, message = pcall(cairn.to_json, {
     group = keeper.group, number = keeper.number, state = own.state, version = own.version,
     handler = own.context.handler, time = keeper.core.now(),
   })
+  keeper.tried = keeper.number
+  if not ok or not text then
+    local why = tostring(ok and message or text)
+    if not keeper.logs then error(why, 0) end
+    keeper.core.report("not_kept", own.version, why)
+    return false, why
+  end
+  put(keeper, "checkpoint", text)
   local covered = keeper.covered
   keeper.covered = keeper.number
   if keeper.logs then
     for number = covered + 1, keeper.number do remove(keeper, log_name(number)) end
   end
+  return true
 end
 
 -- One reminder serves both: whichever is due first.
@@ -205,8 +237,9 @@ end
 --- Before a request is answered.
 function keeper_class.keep(keeper, own)
   check_lease(keeper)
-  if keeper.number - keeper.covered >= keeper.every then
-    keeper:checkpoint(own)
+  if keeper.number - math.max(keeper.covered, keeper.tried) >= keeper.every then
+    local is_kept, why = keeper:checkpoint(own)
+    if not is_kept then error(why, 0) end -- whose request it was that made it due is told
   else
     keeper:renew_later()
   end
@@ -220,6 +253,10 @@ function keeper_class.serve(keeper, own, request, conclude)
     return
   end
   local number = keeper.number + 1
+  if keeper.logs then
+    local text, message, code = cairn.to_json { request = request }
+    if not text then return keeper.core.refuse(message, code) end -- its mistake alone
+  end
   check_lease(keeper)
   keeper.number = number
   if keeper.logs then write(keeper, log_name(number), { request = request }) end
@@ -233,8 +270,10 @@ function keeper_class.serve(keeper, own, request, conclude)
 end
 
 function keeper_class.close(keeper, own)
-  if keeper.number > keeper.covered then keeper:checkpoint(own) end
+  local ok, why = true, nil
+  if keeper.number > keeper.covered then ok, why = pcall(keeper.checkpoint, keeper, own) end
   if keeper.lease then keeper.lease:release() end
+  if not ok then error(why, 0) end
 end
 
 return { open = open }

@@ -139,12 +139,31 @@ static void account(struct cairn_worker *worker, struct lua_worker *own) {
     cairn_worker_note_memory(worker, own->bytes);
 }
 
+/* Who sends is told nothing, and the end of a worker is news for others than who asked.
+ */
+static void log_failure(struct cairn_worker *worker, bool ends,
+                        const struct cairn_error *error) {
+    const struct lua_worker *own = cairn_worker_room(worker);
+    const struct cairn_request *request = cairn_worker_request(worker);
+    struct cairn_worker_facts facts;
+    struct cairn_error told;
+    char room[1024];
+    if (!ends && request && request->waits)
+        return;
+    cairn_worker_facts(worker, &facts, room);
+    cairn_fail(&told, CAIRN_UNAVAILABLE, "%s (in '%.*s')", error->message,
+               (int)facts.group.size, facts.group.data);
+    workers_report(own->ref, ends ? "broken" : "failed",
+                   handler_name(own->handler).data, "", told.message);
+}
+
 static enum cairn_turn fail(struct cairn_worker *worker, enum cairn_status status,
                             const struct cairn_error *error) {
     struct lua_worker *own = cairn_worker_room(worker);
     bool is_breach = status == CAIRN_LIMIT || status == CAIRN_NO_MEMORY;
     bool ends = is_breach || own->gave_up || own->strategy == WORKER_THROW;
     worker_abandon_leads(own, error->message);
+    log_failure(worker, ends, error);
     if (ends) {
         cairn_worker_break(worker, own->gave_up ? own->gave_up : CAIRN_LEADER_DIED,
                            error);

@@ -68,15 +68,15 @@ static int prepare(lua_State *L) {
     lua_call(L, 1, 1);
     int module = lua_gettop(L);
     load(L, worker_durable_lua, sizeof worker_durable_lua - 1,
-         "@cairn/worker_durable.lua");
+         "=cairn/worker_durable.lua");
     lua_pushvalue(L, module);
     load(L, workers_elect_lua, sizeof workers_elect_lua - 1,
-         "@cairn/workers_elect.lua");
+         "=cairn/workers_elect.lua");
     lua_pushvalue(L, module);
     lua_call(L, 1, 1);
     lua_call(L, 2, 1);
     int durable = lua_gettop(L);
-    load(L, worker_lua, sizeof worker_lua - 1, "@cairn/worker.lua");
+    load(L, worker_lua, sizeof worker_lua - 1, "=cairn/worker.lua");
     lua_getfield(L, module, "id");
     worker_push_core(L);
     lua_pushvalue(L, durable);

@@ -24,14 +24,15 @@ end
 local kinds = {}
 
 function kinds.integer(value, least, most)
-  return math.type(value) == "integer" and value >= least and value <= (most or math.maxinteger),
-    most and ("an integer from %d to %d"):format(least, most)
-      or ("an integer of at least %d"):format(least)
+  local highest = most or math.maxinteger
+  if math.type(value) == "integer" and value >= least and value <= highest then return true end
+  return false, most and ("an integer from %d to %d"):format(least, most)
+    or ("an integer of at least %d"):format(least)
 end
 
 function kinds.number(value, least)
-  return type(value) == "number" and value >= least and value < math.huge,
-    ("a number of at least %g"):format(least)
+  if type(value) == "number" and value >= least and value < math.huge then return true end
+  return false, ("a number of at least %g"):format(least)
 end
 
 function kinds.boolean(value) return type(value) == "boolean", "a boolean" end
@@ -59,8 +60,8 @@ function kinds.durable(value)
 end
 
 function kinds.group(value)
-  return type(value) == "string" and #value > 0 and #value <= GROUP_BYTES,
-    ("a string of 1 to %d bytes"):format(GROUP_BYTES)
+  if type(value) == "string" and #value > 0 and #value <= GROUP_BYTES then return true end
+  return false, ("a string of 1 to %d bytes"):format(GROUP_BYTES)
 end
 
 -- `known` says of each option its kind and bounds.
@@ -90,20 +91,22 @@ local function id_of(value, name)
   return id, message, code
 end
 
+-- Of a call that was tail-called to get here: so level 2 is its caller.
+local function conclude(name, ok, ...)
+  if ok then return ... end
+  local message = ...
+  if type(message) == "string" then
+    message = message:gsub("^cairn/workers%.lua:%d+: ", "")
+    message = message:gsub("^bad argument #(%d+) to '[^']*'", function(number)
+      return ("bad argument #%s to '%s'"):format(number, name)
+    end)
+  end
+  error(message, 2)
+end
+
 -- What was raised by ours is raised again as the caller's mistake.
 local function blaming(name, method)
-  return function(...)
-    local results = table.pack(pcall(method, ...))
-    if results[1] then return table.unpack(results, 2, results.n) end
-    local message = results[2]
-    if type(message) == "string" then
-      message = message:gsub("^cairn/workers%.lua:%d+: ", "")
-      message = message:gsub("^bad argument #(%d+) to '[^']*'", function(number)
-        return ("bad argument #%s to '%s'"):format(number, name)
-      end)
-    end
-    error(message, 2)
-  end
+  return function(...) return conclude(name, pcall(method, ...)) end
 end
 
 -- -- Sets of workers ---------------------------------------------------------------------
@@ -184,6 +187,7 @@ end
 local function start(workers, options)
   check_options(options, WORKER_OPTIONS, 1, "worker")
   if not options.handler then refuse(1, "worker", "options.handler: a string expected, got nil") end
+  if options.group and options.durable == nil then return start_afresh(workers, options) end
   local spec = {}
   for name, value in next, options do spec[name] = value end
   if options.durable ~= nil then

@@ -3,7 +3,9 @@
  * The queue is a list in which a producer first swaps itself in as the newest and then
  * links its predecessor to itself: one atomic exchange a post, whatever the others do.
  * In between the consumer sees the end of the list before the newest; it takes that for
- * "not yet" and looks again. What a loop posts to itself goes to a list of its own.
+ * "not yet" and looks again. What a loop posts to itself goes to a list of its own, and
+ * what has used its time to another one, of which each turn runs one: so others wait
+ * for one such task, however many there are, and none of them for long.
  *
  * Falling asleep: the loop says so, then looks once more at the queue; a producer puts
  * its task there, then looks whether the loop sleeps. Both in one order for all
@@ -68,19 +70,19 @@ static bool is_empty(struct cairn_loop *loop) {
     return loop->oldest == &loop->stub && atomic_load(&loop->newest) == &loop->stub;
 }
 
-static void push_mine(struct cairn_loop *loop, struct cairn_task *task) {
+static void append(struct task_list *list, struct cairn_task *task) {
     atomic_store_explicit(&task->next, NULL, memory_order_relaxed);
-    if (loop->mine_first)
-        atomic_store_explicit(&loop->mine_last->next, task, memory_order_relaxed);
+    if (list->first)
+        atomic_store_explicit(&list->last->next, task, memory_order_relaxed);
     else
-        loop->mine_first = task;
-    loop->mine_last = task;
+        list->first = task;
+    list->last = task;
 }
 
-static struct cairn_task *pop_mine(struct cairn_loop *loop) {
-    struct cairn_task *task = loop->mine_first;
+static struct cairn_task *take_first(struct task_list *list) {
+    struct cairn_task *task = list->first;
     if (task)
-        loop->mine_first = atomic_load_explicit(&task->next, memory_order_relaxed);
+        list->first = atomic_load_explicit(&task->next, memory_order_relaxed);
     return task;
 }
 
@@ -98,7 +100,7 @@ static void wake(struct cairn_loop *loop) {
 
 void cairn_loop_post(struct cairn_loop *loop, struct cairn_task *task) {
     if (loop == current) {
-        push_mine(loop, task);
+        append(&loop->mine, task);
         return;
     }
     /* The task may run, and the scheduler be closed, before the loop has been woken:
@@ -110,6 +112,10 @@ void cairn_loop_post(struct cairn_loop *loop, struct cairn_task *task) {
     wake(loop);
     if (counted)
         atomic_fetch_sub(&loop->posting, 1);
+}
+
+void cairn_loop_post_later(struct cairn_loop *loop, struct cairn_task *task) {
+    append(&loop->later, task);
 }
 
 void loop_nudge(struct cairn_loop *loop) {
@@ -189,11 +195,12 @@ static void begin_turn(struct cairn_loop *loop) {
         options->now_ms ? options->now_ms(options->clock) : loop->turn_ns / 1000000;
 }
 
-/* Own and others' by turns, so that none of them waits for the end of the others. */
+/* Own and others' by turns, so that none of them waits for the end of the others; then
+ * one of those that had their time. */
 static unsigned run_tasks(struct cairn_loop *loop) {
     unsigned done = 0;
     while (done < TASKS_A_TURN) {
-        struct cairn_task *mine = pop_mine(loop), *other;
+        struct cairn_task *mine = take_first(&loop->mine), *other;
         if (mine)
             mine->run(mine, loop);
         if ((other = pop(loop)))
@@ -201,6 +208,11 @@ static unsigned run_tasks(struct cairn_loop *loop) {
         if (!mine && !other)
             break;
         done += (mine != NULL) + (other != NULL);
+    }
+    struct cairn_task *later = take_first(&loop->later);
+    if (later) {
+        later->run(later, loop);
+        done++;
     }
     count_up(&loop->tasks, done);
     return done;

@@ -15,6 +15,11 @@ struct timer_slot {
     struct cairn_timer *timer;
 };
 
+/* Linked by `next`, which only the loop looks at then. */
+struct task_list {
+    struct cairn_task *first, *last;
+};
+
 struct cairn_loop {
     /* Of those who post. `newest` is the end of the queue; `stub` is in it when nothing
      * else is. */
@@ -25,8 +30,9 @@ struct cairn_loop {
 
     /* Of the loop; the rest is read by others, approximately. */
     alignas(CACHE_LINE) struct cairn_task *oldest;
-    struct cairn_task *mine_first, *mine_last; /* what it posted to itself */
-    struct timer_slot *timers;                 /* a heap with four children to a node */
+    struct task_list mine;     /* what it posted to itself */
+    struct task_list later;    /* what has had its time, and wants more */
+    struct timer_slot *timers; /* a heap with four children to a node */
     size_t timer_count, timer_room;
     int64_t now_ms;
     int64_t turn_ns; /* of the monotonic clock, when this turn began */

@@ -273,14 +273,22 @@ static enum cairn_status push(struct cairn_worker *worker,
     return worker_fail(worker, error, CAIRN_LEADER_DIED, "has ended, or is about to");
 }
 
-static enum cairn_status accept(struct cairn_worker *worker,
-                                struct cairn_request *request,
-                                struct cairn_error *error) {
-    enum cairn_status status = CAIRN_OK;
-    request->edge = (struct cairn_edge){0};
+/* From outside nothing is accepted while all are being closed. */
+static enum cairn_status check_open(struct cairn_worker *worker,
+                                    struct cairn_error *error) {
     if (atomic_load(&worker->owner->is_closing) && !is_inside(worker->owner))
         return worker_fail(worker, error, CAIRN_UNAVAILABLE,
                            "takes no more requests: all workers are being closed");
+    return CAIRN_OK;
+}
+
+static enum cairn_status accept(struct cairn_worker *worker,
+                                struct cairn_request *request,
+                                struct cairn_error *error) {
+    request->edge = (struct cairn_edge){0};
+    enum cairn_status status = check_open(worker, error);
+    if (status)
+        return status;
     if (request->waits)
         status =
             cairn_edge_draw(&request->edge, cairn_actor_self(), worker->actor, error);
@@ -299,8 +307,13 @@ enum cairn_status cairn_worker_post(struct cairn_worker *worker,
                                     struct cairn_request *request,
                                     struct cairn_error *error) {
     bool is_quiet = request->is_quiet;
+    /* Looked at twice: those who go on posting must not keep closing from a moment
+     * without tokens. */
+    enum cairn_status status = check_open(worker, error);
+    if (status)
+        return status;
     tally_enter(worker->tally);
-    enum cairn_status status = accept(worker, request, error);
+    status = accept(worker, request, error);
     if (status)
         tally_withdraw(worker->owner, worker->tally);
     else if (is_quiet)

@@ -109,6 +109,7 @@ static enum step over(struct cairn_worker *worker) {
 
 /* Who is told may start another one at once: the group is free by then. */
 static enum step finish(struct cairn_worker *worker, enum cairn_end why) {
+    atomic_fetch_add(&worker->owner->ended[why], 1);
     cairn_loop_clear_timer(worker->tally->loop, &worker->timer);
     leave_registry(worker);
     tell_all(worker);
@@ -117,7 +118,6 @@ static enum step finish(struct cairn_worker *worker, enum cairn_end why) {
     worker_set_state(worker, CAIRN_WORKER_ENDED);
     if (worker->kind->free)
         worker->kind->free(worker);
-    atomic_fetch_add(&worker->owner->ended[why], 1);
     leave_count(worker); /* before: who is told finds room for another one */
     call_endings(worker);
     return over(worker);
@@ -314,8 +314,9 @@ static void settle(struct cairn_worker *worker, enum step step) {
     if (step != STEP_REST && worker->turn == NO_TURN)
         worker_set_state(worker, CAIRN_WORKER_READY);
     struct cairn_loop *loop = worker->tally->loop;
-    if (step != STEP_REST ||
-        !atomic_compare_exchange_strong(&worker->signals, &runs, 0))
+    if (step != STEP_REST)
+        cairn_loop_post_later(loop, &worker->task);
+    else if (!atomic_compare_exchange_strong(&worker->signals, &runs, 0))
         cairn_loop_post(loop, &worker->task);
 }
 

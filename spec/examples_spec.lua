@@ -139,6 +139,15 @@ describe("the example", function()
       "reason\tattempt to add a 'number' with a 'string'\n", "afterwards\tleader_died\n")
   end)
 
+  it("process runs in a stock lua5.4 as well", function()
+    local process = place.run({ "/usr/bin/env", "lua5.4", HERE .. "/examples/process.lua" }, {
+      env = { LUA_CPATH = place.build .. "/?.so;;", XDG_RUNTIME_DIR = directory },
+    })
+    assert.equal("", process.err)
+    assert.equal(0, process.code)
+    has(process.out, "after 1,000 visits\t1100\n", "afterwards\tleader_died\n")
+  end)
+
   it("rate_limiter lets nobody have more than the rate, and each his own", function()
     has(run(directory, "rate_limiter"), "anna at once: 5 of 20, then again in 100 ms\n",
       "bert is not anna: 3 of 3\n", "anna 300 ms later: 3 of 20\n",

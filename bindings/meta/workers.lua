@@ -21,7 +21,7 @@ local cairn = {}
 ---@field drain? integer ms that closing waits for requests under way; default 10,000
 ---@field watch? boolean default true: handlers whose files change are loaded by themselves
 ---@field control? boolean|string default true: answers `cairn workers` of this user, at a socket in $XDG_RUNTIME_DIR/cairn (or /tmp/cairn-UID), or at the path given. Where the first cannot be made, the log says so; the second fails
----@field log? string a file to which what happens is appended, one JSON object a line
+---@field log? string a file to which what happens is appended, one JSON object a line: handlers that are loaded or refused, a worker that is "broken" by an error, a request that "failed" and nobody was told of
 ---@field clock? cairn.Clock what timeouts, sleeping and intervals believe
 
 --- Without options the one set of workers that a process shares: made at the first call, closed
@@ -33,7 +33,7 @@ local cairn = {}
 ---@return cairn.code? code
 function cairn.workers(options) end
 
---- `cairn.workers():worker(options)`
+--- `cairn.workers():worker(options)`. The shared set has no cache, so nothing in it is durable.
 ---@param options cairn.WorkerOptions
 ---@return cairn.Worker? worker
 ---@return string? message
@@ -58,9 +58,9 @@ local Workers = {}
 ---@field lease? integer ms: only one process at a time may have this worker, on a store that several share; others get `conflict`; renewed while it lives
 
 ---@class cairn.WorkerOptions
----@field handler string a module name, or a file: it ends in ".lua"
+---@field handler string a module name, or a file: it ends in ".lua". It is code of yours as any: it has all libraries, and `os.exit` ends the process
 ---@field message? cairn.message what it begins with; default {}
----@field group? string its name; default: of `message` (Workers:group). A group has one worker: if it has, that is given
+---@field group? string its name; default: of `message` (Workers:group). A group has one worker: if it has, that is given, whatever its handler and bounds (`info` says). So name the groups of workers that have no message
 ---@field static? boolean default false: after an answer that is a message, that is what it holds, and its group is that of the answer. true: it stays on its group and holds what its handler made of the state
 ---@field timeout? integer ms of idleness after which it ends; 0: never
 ---@field error_strategy? "throw"|"ignore" what an error in the handler does: default "throw", it ends; "ignore", it goes on with the state as it is
@@ -118,7 +118,8 @@ function Worker:ask(request, options) end
 ---@return cairn.code? code
 function Worker:send(request) end
 
---- Ends it after the requests it has, with its `shutdown`; waits for that.
+--- Ends it after the requests it has, with its `shutdown`; waits for that. `infinite_recursion`,
+--- and it goes on, if it waits for who calls.
 ---@param options? cairn.AskOptions
 ---@return true? ok
 ---@return string? message
@@ -161,7 +162,7 @@ function Worker:info() end
 ---@field handle fun(state: any, request: any, context: cairn.WorkerContext): any, any, any answers: the answer, and what becomes the state (nil: it stays the table it is, with what was changed in it); or nil, message, code
 ---@field init? fun(message: cairn.message, context: cairn.WorkerContext): any makes the state; default: the message
 ---@field migrate? fun(state: any, from: string): any makes a state of this version of one that version `from` had; before the first request after a reload. nil: as it is
----@field shutdown? fun(state: any, context: cairn.WorkerContext) before it ends in order; may write to the cache
+---@field shutdown? fun(state: any, context: cairn.WorkerContext, why: string) before it ends in order; may write to the cache. What it raises is in the log; what is durable is kept all the same
 
 -- -- One computation for many callers ----------------------------------------------------
 
@@ -290,7 +291,8 @@ function Workers:stop_monitor(monitor) end
 ---@field name string
 ---@field token integer grows with each leader: a fence for what the leader writes
 local Lease = {}
---- Prolongs it; `conflict` if somebody else leads by now.
+--- Prolongs it, or begins the next term, with its token, if it had run out; `conflict` if somebody
+--- else leads by now.
 ---@return true? ok
 ---@return string? message
 ---@return cairn.code? code

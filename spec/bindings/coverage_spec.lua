@@ -14,6 +14,7 @@ local UNBOUND = {
   cairn_flights_close = "a set of workers, and a cache, have their own",
   cairn_flights_open = "a set of workers, and a cache, have their own",
   cairn_loop_index = "for those who keep something for each loop, in C",
+  cairn_loop_post_later = "for the engine, between the turns of a worker",
   cairn_scheduler_close = "a set of workers has its own",
   cairn_scheduler_open = "a set of workers has its own",
   cairn_worker_owner = "for kinds of workers, in C",

@@ -85,6 +85,24 @@ for _, url in ipairs { "memory:", "fs:", "rocksdb:" } do
       assert.equal("conflict", select(3, other:elect "name"))
     end)
 
+    it("stays with who was faster than one that renews late", function()
+      local lease, faster = assert(one:elect("name", { lease = 1000 })), nil
+      clock:advance(5000)
+      local chain = lease.chain
+      lease.chain = setmetatable({}, { __index = function(_, method)
+        return function(_, ...)
+          if method == "write" then faster = faster or assert(other:elect "name") end
+          return chain[method](chain, ...)
+        end
+      end })
+      for _ = 1, 2 do
+        assert.equal("conflict", select(3, lease:renew()))
+        assert.is_false(lease:holds())
+      end
+      assert.equal("conflict", select(3, lease:release()))
+      assert.is_true(faster:renew())
+    end)
+
     it("has tokens that only grow, and keeps few of them", function()
       for token = 1, 20 do
         local who = token % 2 == 0 and one or other
@@ -99,6 +117,32 @@ for _, url in ipairs { "memory:", "fs:", "rocksdb:" } do
     end)
   end)
 end
+
+describe("an election behind tiers", function()
+  local here, clock
+
+  before_each(function()
+    here, clock = workplace.new(), cairn.clock(5000000)
+  end)
+  after_each(function() here:close() end)
+
+  local function process()
+    return here:open { loops = 1, clock = clock, cache = assert(cairn.cache { stores = {
+      { store = "memory:" .. math.random(1 << 40), tier = true },
+      { store = "fs:" .. here.directory .. "/store" },
+    } }) }
+  end
+
+  it("is not decided by what a tier has of a lease", function()
+    local one, other = process(), process()
+    local lease = assert(one:elect("name", { lease = 1000 }))
+    assert.equal("conflict", select(3, other:elect "name"))
+    clock:advance(800)
+    assert.is_true(lease:renew())
+    clock:advance(500)
+    assert.equal("conflict", select(3, other:elect "name"))
+  end)
+end)
 
 describe("an election", function()
   local here

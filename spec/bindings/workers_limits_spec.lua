@@ -121,6 +121,13 @@ describe("a worker that takes too much", function()
     end)
   end
 
+  it("is ended soon when it calls itself for ever, with all the memory for that", function()
+    local worker = greedy("deep", { memory = 64 << 20, steps = 1000000000 })
+    local _, message, code = worker:ask({ op = "recursion" }, { timeout = 20000 })
+    assert.equal("leader_died", code)
+    assert.matches("^[^\n]*greedy.lua:%d+: ", message)
+  end)
+
   it("has so many instructions for each request, not for all", function()
     local worker = greedy("steps", { steps = 200000 })
     for _ = 1, 20 do assert(worker:ask { op = "garbage", times = 500 }) end
@@ -238,6 +245,7 @@ describe("a queue", function()
     local stats = workers:stats()
     assert.same({ 2, 2 }, { stats.forwarded, stats.failed })
     open()
+    until_state(to, "idle", 0)
     assert.same({ notes = { 1, 2, "x" } }, to:ask { op = "note", text = "x" })
   end)
 end)

@@ -68,6 +68,23 @@ describe("a handler", function()
     end
   end
 
+  it("that fails is in the log, where nobody asked or the worker ended", function()
+    here:handler("counter", [[return {
+      handle = function(_, request) return request.by + 1 end,
+      shutdown = function() error "not today" end,
+    }]])
+    local patient = counter("patient", { error_strategy = "ignore" })
+    patient:send { by = "much" }
+    assert.equal("unavailable", select(3, patient:ask { by = "more" }))
+    assert.is_true(patient:stop())
+    assert.equal("leader_died", select(3, counter("hasty"):ask { by = "much" }))
+    local failed = logged "failed"
+    assert.equal(2, #failed)
+    assert.matches("counter.lua:2: .* %(in 'patient'%)$", failed[1].message)
+    assert.matches("counter.lua:3: not today", failed[2].message, 1, true)
+    assert.matches("counter.lua:2: .* %(in 'hasty'%)$", logged("broken")[1].message)
+  end)
+
   it("that changes goes on with the state that there is", function()
     local worker = counter()
     for _ = 1, 3 do worker:ask {} end

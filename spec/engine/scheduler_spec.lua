@@ -55,6 +55,10 @@ describe("tasks that are posted", function()
     end
   end)
 
+  it("of those that have had their time come after all others, one a turn", function()
+    assert.equal("bbxyxcy", scheduler.later())
+  end)
+
   it("cost nothing while there are none", function()
     local seen = scheduler.idle(200)
     assert.equal(1, seen.tasks)

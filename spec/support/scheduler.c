@@ -361,6 +361,66 @@ static int spec_offload(lua_State *L) {
     return 1;
 }
 
+/* -- Having had their time --------------------------------------------------------- */
+
+struct lettered {
+    struct cairn_task task;
+    char letter;
+    int times; /* it wants to run */
+    bool is_later;
+    struct lettered *last; /* posted when this one runs last */
+    char *trace;
+};
+
+static void run_lettered(struct cairn_task *task, struct cairn_loop *loop) {
+    struct lettered *lettered = (struct lettered *)task;
+    note_run(loop);
+    lettered->trace[strlen(lettered->trace)] = lettered->letter;
+    if (--lettered->times == 0) {
+        if (lettered->last)
+            cairn_loop_post(loop, &lettered->last->task);
+    } else if (lettered->is_later) {
+        cairn_loop_post_later(loop, task);
+    } else {
+        cairn_loop_post(loop, task);
+    }
+}
+
+struct opening {
+    struct cairn_task task;
+    struct lettered *all;
+    int count;
+};
+
+static void post_all(struct cairn_task *task, struct cairn_loop *loop) {
+    const struct opening *opening = (struct opening *)task;
+    note_run(loop);
+    for (int i = 0; i < opening->count; i++)
+        if (opening->all[i].is_later)
+            cairn_loop_post_later(loop, &opening->all[i].task);
+        else
+            cairn_loop_post(loop, &opening->all[i].task);
+}
+
+/* later(): a letter for each run of x and y, which have had their time, of b, which has
+ * not, and of c, which x posts when it runs last. */
+static int spec_later(lua_State *L) {
+    char trace[16] = "";
+    struct lettered c = {{run_lettered, NULL}, 'c', 1, false, NULL, trace};
+    struct lettered all[] = {
+        {{run_lettered, NULL}, 'x', 2, true, &c, trace},
+        {{run_lettered, NULL}, 'y', 2, true, NULL, trace},
+        {{run_lettered, NULL}, 'b', 2, false, NULL, trace},
+    };
+    struct opening opening = {{post_all, NULL}, all, 3};
+    struct seen seen;
+    open_seen(L, &seen, 1, 0);
+    cairn_loop_post(cairn_scheduler_loop(seen.scheduler, 0), &opening.task);
+    cairn_scheduler_close(seen.scheduler);
+    lua_pushstring(L, trace);
+    return 1;
+}
+
 /* -- Threads ----------------------------------------------------------------------- */
 
 struct looking {
@@ -436,6 +496,7 @@ static const luaL_Reg functions[] = {
     {"heap", timers_heap},
     {"hop", spec_hop},
     {"idle", spec_idle},
+    {"later", spec_later},
     {"offload", spec_offload},
     {"post", spec_post},
     {"real_timers", timers_real},

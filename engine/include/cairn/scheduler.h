@@ -85,6 +85,9 @@ void cairn_scheduler_tick(struct cairn_scheduler *scheduler);
 
 /* Any thread. Tasks that one thread posts are run in that order. */
 void cairn_loop_post(struct cairn_loop *loop, struct cairn_task *task);
+/* On the loop, for a task that has used its time and wants more: after those that are
+ * posted by then, and timers that are due by then, and others like it. */
+void cairn_loop_post_later(struct cairn_loop *loop, struct cairn_task *task);
 /* The loop that this thread is; NULL: none. */
 struct cairn_loop *cairn_loop_current(void);
 unsigned cairn_loop_index(const struct cairn_loop *loop);
