@@ -252,12 +252,21 @@ static enum cairn_status fill_from(lua_State *L, int index, struct filling *fill
     return status;
 }
 
-/* Whether it has its last turn: a request would be refused. */
-static bool is_ending(struct cairn_worker *worker) {
+/* Of one that was there already: whether it has its last turn, in which a request would
+ * be refused. Another handler would not understand what it is asked. */
+static enum cairn_status look_at_found(struct cairn_worker *worker,
+                                       struct cairn_slice label, bool *ends,
+                                       struct cairn_error *error) {
     struct cairn_worker_facts facts;
     char room[1024];
     cairn_worker_facts(worker, &facts, room);
-    return facts.state == CAIRN_WORKER_ENDS || facts.state == CAIRN_WORKER_ENDED;
+    *ends = facts.state == CAIRN_WORKER_ENDS || facts.state == CAIRN_WORKER_ENDED;
+    if (cairn_slice_equal(facts.label, label))
+        return CAIRN_OK;
+    return cairn_fail(error, CAIRN_CONFLICT,
+                      "the group '%.*s' has a worker already, of the handler '%.*s'",
+                      (int)facts.group.size, facts.group.data, (int)facts.label.size,
+                      facts.label.data);
 }
 
 /* core.start(workers, spec with a group): a cairn.Worker, whether it was made, and
@@ -286,9 +295,14 @@ static int core_start(lua_State *L) {
     status = cairn_worker_start(ref->workers, &options, &worker, &made, &error);
     if (status)
         return cairn_lua_fail(L, status, &error);
-    bool ends = !made && is_ending(worker);
-    cairn_lua_push_worker(L, ref, worker);
+    bool ends = false;
+    if (!made)
+        status = look_at_found(worker, options.label, &ends, &error);
+    if (!status)
+        cairn_lua_push_worker(L, ref, worker);
     cairn_worker_release(worker);
+    if (status)
+        return cairn_lua_fail(L, status, &error);
     lua_pushboolean(L, made);
     lua_pushboolean(L, ends);
     return 3;

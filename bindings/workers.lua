@@ -92,13 +92,13 @@ local function id_of(value, name)
 end
 
 -- Of a call that was tail-called to get here: so level 2 is its caller.
-local function conclude(name, ok, ...)
+local function conclude(name, selves, ok, ...)
   if ok then return ... end
   local message = ...
   if type(message) == "string" then
     message = message:gsub("^cairn/workers%.lua:%d+: ", "")
     message = message:gsub("^bad argument #(%d+) to '[^']*'", function(number)
-      return ("bad argument #%s to '%s'"):format(number, name)
+      return ("bad argument #%d to '%s'"):format(number - selves, name)
     end)
   end
   error(message, 2)
@@ -106,7 +106,12 @@ end
 
 -- What was raised by ours is raised again as the caller's mistake.
 local function blaming(name, method)
-  return function(...) return conclude(name, pcall(method, ...)) end
+  return function(...) return conclude(name, 0, pcall(method, ...)) end
+end
+
+-- The same of a function of C, which counts the object among the arguments.
+local function blaming_core(name, method)
+  return function(...) return conclude(name, 1, pcall(method, ...)) end
 end
 
 -- -- Sets of workers ---------------------------------------------------------------------
@@ -225,12 +230,12 @@ methods.start_worker = blaming("start_worker", function(workers, message, option
   return start(workers, own)
 end)
 
-methods.find = blaming("find", core.find)
-methods.forward_work = blaming("forward_work", core.forward)
-methods.list = blaming("list", core.list)
-methods.stats = blaming("stats", core.stats)
-methods.handlers = blaming("handlers", core.handlers)
-methods.reload = blaming("reload", core.reload)
+methods.find = blaming_core("find", core.find)
+methods.forward_work = blaming_core("forward_work", core.forward)
+methods.list = blaming_core("list", core.list)
+methods.stats = blaming_core("stats", core.stats)
+methods.handlers = blaming_core("handlers", core.handlers)
+methods.reload = blaming_core("reload", core.reload)
 
 -- -- One computation for many callers ----------------------------------------------------
 
@@ -298,7 +303,7 @@ methods.start_monitor = blaming("start_monitor", function(workers, group, option
   return core.monitor(workers, group or "", options.every or MONITOR_MS, options.file)
 end)
 
-methods.stop_monitor = blaming("stop_monitor", core.monitor_stop)
+methods.stop_monitor = blaming_core("stop_monitor", core.monitor_stop)
 
 -- -- Which process leads -----------------------------------------------------------------
 

@@ -60,7 +60,7 @@ local Workers = {}
 ---@class cairn.WorkerOptions
 ---@field handler string a module name, or a file: it ends in ".lua". It is code of yours as any: it has all libraries, and `os.exit` ends the process
 ---@field message? cairn.message what it begins with; default {}
----@field group? string its name; default: of `message` (Workers:group). A group has one worker: if it has, that is given, whatever its handler and bounds (`info` says). So name the groups of workers that have no message
+---@field group? string its name; default: of `message` (Workers:group). A group has one worker: if it has, that is given; `conflict` if it is of another handler. Without group and message all are in the group of the empty message
 ---@field static? boolean default false: after an answer that is a message, that is what it holds, and its group is that of the answer. true: it stays on its group and holds what its handler made of the state
 ---@field timeout? integer ms of idleness after which it ends; 0: never
 ---@field error_strategy? "throw"|"ignore" what an error in the handler does: default "throw", it ends; "ignore", it goes on with the state as it is

@@ -37,6 +37,18 @@ describe("a worker", function()
     assert.matches("'b'", message, 1, true)
   end)
 
+  it("is not given to who wants another handler", function()
+    here:handler("other", "return { handle = function() return 'other' end }")
+    agent { group = "a" }
+    local none, message, code = workers:worker { handler = "other", group = "a" }
+    assert.is_nil(none)
+    assert.equal("conflict", code)
+    assert.matches("the group 'a' has a worker already, of the handler 'agent'", message, 1, true)
+    assert.equal("other", assert(workers:worker {
+      handler = "other", group = "a", replace = true,
+    }):ask {})
+  end)
+
   it("has the group of its message where none is given", function()
     local worker = agent { message = { name = "one" } }
     assert.equal(workers:group { name = "one" }, worker.group)
