@@ -73,14 +73,16 @@ static void hurry(struct sandbox *sandbox) {
 }
 
 /* Between two looks lie a thousand instructions or one interval. When they took long
- * the next are fewer, and so much time counts as steps. */
+ * the next are fewer; when those do, too, so much time counts as steps. Once says
+ * nothing: the system may have run somebody else. */
 static void adapt(struct sandbox *sandbox, int64_t now) {
     struct sandbox_slice *slice = &sandbox->slice;
     int64_t took = slice->seen_ns ? now - slice->seen_ns : 0;
     slice->seen_ns = now;
     if (took > LONG_NS) {
+        if (slice->interval)
+            sandbox->used += (uint64_t)took / STEP_NS;
         slice->interval = slice->interval ? 1 + slice->interval / 8 : INTERVAL_SLOW;
-        sandbox->used += (uint64_t)took / STEP_NS;
     } else if (slice->interval && took < SHORT_NS) {
         slice->interval = slice->interval < INTERVAL_USUAL ? slice->interval * 2 : 0;
     }
