@@ -42,19 +42,12 @@ static void push_party(lua_State *L, struct cairn_party party) {
         cairn_lua_push(L, party.id);
 }
 
-static enum cairn_status status_of(const char *word) {
-    for (int status = 1; word && status < CAIRN_STATUS_COUNT; status++)
-        if (strcmp(word, cairn_status_word((enum cairn_status)status)) == 0)
-            return (enum cairn_status)status;
-    return CAIRN_UNAVAILABLE;
-}
-
 /* nil, message, code: what the function says of its failure. */
 static enum cairn_status refused(lua_State *L, struct cairn_error *error) {
     const char *message =
         lua_isstring(L, RESULT + 1) ? lua_tostring(L, RESULT + 1) : NULL;
     const char *word = lua_isstring(L, RESULT + 2) ? lua_tostring(L, RESULT + 2) : NULL;
-    return cairn_fail(error, status_of(word), "%s",
+    return cairn_fail(error, cairn_lua_status(word), "%s",
                       message ? message
                               : "the computation gave nothing, and no reason");
 }

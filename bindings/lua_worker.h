@@ -116,6 +116,8 @@ void worker_push_core(lua_State *L);
 #define WORKERS_TYPE "cairn.Workers"
 #define WORKER_TYPE "cairn.Worker"
 
+/* Milliseconds since the epoch, on their clock. */
+int64_t workers_now(const struct workers_ref *ref);
 /* Into the log, if there is one: what happened to a handler or a worker. */
 void workers_report(void *ref, const char *event, const char *name, const char *version,
                     const char *message);

@@ -345,9 +345,7 @@ static int core_cache(lua_State *L) {
 
 /* core.now(workers): ms since the epoch, on their clock */
 static int core_now(lua_State *L) {
-    struct cairn_context context = {0};
-    lua_clock_set(cairn_lua_checkworkers(L, 1)->clock, &context);
-    lua_pushinteger(L, cairn_context_now(&context));
+    lua_pushinteger(L, workers_now(cairn_lua_checkworkers(L, 1)));
     return 1;
 }
 

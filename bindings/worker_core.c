@@ -263,9 +263,7 @@ static int core_remind(lua_State *L) {
 
 /* core.now(): ms since the epoch, on the workers' clock */
 static int core_now(lua_State *L) {
-    struct cairn_context context = {0};
-    lua_clock_set(own_room()->ref->clock, &context);
-    lua_pushinteger(L, cairn_context_now(&context));
+    lua_pushinteger(L, workers_now(own_room()->ref));
     return 1;
 }
 

@@ -8,18 +8,14 @@
 -- A checkpoint is one entry, so it is there or not; the log it covers is cleared behind it. All
 -- are JSON as cairn.to_json writes it.
 
-local cairn, elect = ...
+local cairn, elect, new_name = ...
 
 local EVERY, INTERVAL_MS = 100, 1000
 local NUMBER = "%016d"
 local FRESH = { fresh = true } -- another process may have written it
 local TRIES = 3 -- of a request during which processes ended that did it again
 
-local life = {} -- of this Lua state: nobody else says the same
-do
-  local random <close> = assert(io.open("/dev/urandom", "rb"))
-  life.name = cairn.id(random:read(18))
-end
+local life = new_name() -- of this Lua state
 
 local keeper_class = {}
 keeper_class.__index = keeper_class
@@ -88,7 +84,7 @@ local function open(core, cache, settings)
   succeed(keeper)
   if settings.lease then
     local lease, message, code = elect(keeper.chain, keeper.folder, settings.lease, core.now,
-      life.name)
+      life)
     if not lease then core.give_up(message, code) end
     keeper.lease = lease
   end
@@ -127,7 +123,7 @@ end
 local function redo(keeper, own, module, number, times)
   local entry = read(keeper, log_name(number))
   if not entry then return end
-  write(keeper, "trying", { number = number, times = times, life = life.name })
+  write(keeper, "trying", { number = number, times = times, life = life })
   local _ <close> = mind_kills(keeper, number)
   keeper.core.renew()
   local ok, answer, state = pcall(module.handle, own.state, entry.request, own.context)
@@ -146,7 +142,7 @@ local function tries_of(keeper, trying, number)
     spared[keeper.folder] = nil
     return trying.times - 1, false
   end
-  return trying.times, trying.life == life.name or trying.times >= TRIES
+  return trying.times, trying.life == life or trying.times >= TRIES
 end
 
 -- Whether the last one was done again: then it is nothing to be left out the next time.

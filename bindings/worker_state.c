@@ -73,8 +73,8 @@ static int prepare(lua_State *L) {
     load(L, workers_elect_lua, sizeof workers_elect_lua - 1,
          "=cairn/workers_elect.lua");
     lua_pushvalue(L, module);
-    lua_call(L, 1, 1);
-    lua_call(L, 2, 1);
+    lua_call(L, 1, 2);
+    lua_call(L, 3, 1);
     int durable = lua_gettop(L);
     load(L, worker_lua, sizeof worker_lua - 1, "=cairn/worker.lua");
     lua_getfield(L, module, "id");

@@ -21,8 +21,8 @@ local function folder_of(name)
   return "~leaders/" .. cairn.id(name)
 end
 
--- Of this process: nobody else says the same.
-local function new_owner()
+-- A name that nobody else has.
+local function new_name()
   local random = assert(io.open("/dev/urandom", "rb"))
   local bytes = random:read(18)
   random:close()
@@ -120,7 +120,7 @@ local function elect(chain, name, lease_ms, now, owner)
     if last.ends > now() and last.owner ~= owner then return conflict(name, term, last.ends) end
   end
   local lease = setmetatable({
-    name = name, owner = owner or new_owner(), chain = chain, folder = folder, ends = 0,
+    name = name, owner = owner or new_name(), chain = chain, folder = folder, ends = 0,
     length = lease_ms or LEASE_MS, now = now,
   }, lease_class)
   local ok
@@ -163,4 +163,4 @@ function lease_class.release(lease)
   return true
 end
 
-return elect
+return elect, new_name

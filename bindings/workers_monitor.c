@@ -92,35 +92,36 @@ static enum cairn_status write_rows(const struct workers_rows *rows, int64_t now
     return status;
 }
 
-static void forget_first(struct monitor *monitor) {
-    struct cairn_bytes *line = &monitor->seen[monitor->first];
-    monitor->bytes -= line->size;
-    cairn_bytes_free(line);
-    *line = (struct cairn_bytes){0};
+/* The oldest line, of at least one; the caller's. The lock is held. */
+static struct cairn_bytes take_first(struct monitor *monitor) {
+    struct cairn_bytes line = monitor->seen[monitor->first];
+    monitor->seen[monitor->first] = (struct cairn_bytes){0};
+    monitor->bytes -= line.size;
     monitor->first = (monitor->first + 1) % SEEN_MOST;
     monitor->count--;
+    return line;
 }
 
 /* Takes the line. */
 static void keep(struct monitor *monitor, struct cairn_bytes line) {
     pthread_mutex_lock(&monitor->lock);
     while (monitor->count &&
-           (monitor->count == SEEN_MOST || monitor->bytes + line.size > SEEN_BYTES))
-        forget_first(monitor);
+           (monitor->count == SEEN_MOST || monitor->bytes + line.size > SEEN_BYTES)) {
+        struct cairn_bytes oldest = take_first(monitor);
+        cairn_bytes_free(&oldest);
+    }
     monitor->seen[(monitor->first + monitor->count++) % SEEN_MOST] = line;
     monitor->bytes += line.size;
     pthread_mutex_unlock(&monitor->lock);
 }
 
 static void look(struct monitor *monitor) {
-    struct cairn_context context = {0};
     struct workers_rows rows = {.items = NULL};
     struct cairn_bytes line = {0};
     struct cairn_error error;
-    lua_clock_set(monitor->ref->clock, &context);
     if (!workers_rows_collect(monitor->ref, cairn_bytes_slice(&monitor->prefix), &rows,
                               &error) &&
-        !write_rows(&rows, cairn_context_now(&context), &line, &error)) {
+        !write_rows(&rows, workers_now(monitor->ref), &line, &error)) {
         if (monitor->file >= 0 && cairn_bytes_append(&line, cairn_slice_of("\n")))
             (void)!write(monitor->file, line.data, line.size);
         keep(monitor, line);
@@ -193,17 +194,12 @@ static struct monitor *check(lua_State *L, int index) {
     return box->monitor;
 }
 
-/* The oldest line, as a copy; false: there is none. */
+/* False: there is none. */
 static bool take(struct monitor *monitor, struct cairn_bytes *line) {
     pthread_mutex_lock(&monitor->lock);
     bool any = monitor->count > 0;
-    if (any) {
-        monitor->bytes -= monitor->seen[monitor->first].size;
-        *line = monitor->seen[monitor->first];
-        monitor->seen[monitor->first] = (struct cairn_bytes){0};
-        monitor->first = (monitor->first + 1) % SEEN_MOST;
-        monitor->count--;
-    }
+    if (any)
+        *line = take_first(monitor);
     pthread_mutex_unlock(&monitor->lock);
     return any;
 }

@@ -9,6 +9,12 @@
 #include "lua_worker.h"
 #include "workers_control.h"
 
+int64_t workers_now(const struct workers_ref *ref) {
+    struct cairn_context context = {0};
+    lua_clock_set(ref->clock, &context);
+    return cairn_context_now(&context);
+}
+
 /* -- The log ----------------------------------------------------------------------- */
 
 /* One JSON object a line, each in one write, so that lines of several threads do not
@@ -16,18 +22,16 @@
 void workers_report(void *arg, const char *event, const char *name, const char *version,
                     const char *message) {
     const struct workers_ref *ref = arg;
-    struct cairn_context context = {0};
     struct cairn_bytes line = {0};
     if (ref->log < 0)
         return;
-    lua_clock_set(ref->clock, &context);
     struct cairn_pair fields[] = {
         {cairn_slice_of("event"), {CAIRN_VALUE_BYTES, 0, {cairn_slice_of(event)}}},
         {cairn_slice_of("handler"), {CAIRN_VALUE_BYTES, 0, {cairn_slice_of(name)}}},
         {cairn_slice_of("message"),
          {CAIRN_VALUE_BYTES, 0, {cairn_slice_of(message ? message : "")}}},
         {cairn_slice_of("time"),
-         {CAIRN_VALUE_INTEGER, 0, {.integer = cairn_context_now(&context)}}},
+         {CAIRN_VALUE_INTEGER, 0, {.integer = workers_now(ref)}}},
         {cairn_slice_of("version"),
          {CAIRN_VALUE_BYTES, 0, {cairn_slice_of(version ? version : "")}}},
     };

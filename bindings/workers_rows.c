@@ -82,6 +82,14 @@ static bool copy(struct workers_row *row, const struct cairn_worker_facts *facts
     return true;
 }
 
+bool workers_rows_add(struct workers_rows *rows,
+                      const struct cairn_worker_facts *facts) {
+    bool added = grow(rows) && copy(&rows->items[rows->count], facts);
+    rows->count += added;
+    rows->is_short |= !added;
+    return added;
+}
+
 static void add_up(struct workers_rows *rows, const struct cairn_worker_facts *facts) {
     struct cairn_worker_facts *sums = &rows->sums;
     rows->total++;
@@ -92,26 +100,28 @@ static void add_up(struct workers_rows *rows, const struct cairn_worker_facts *f
     sums->memory_bytes += facts->memory_bytes;
 }
 
-static void take(void *arg, const struct cairn_worker_facts *facts) {
-    struct workers_rows *rows = arg;
+/* In place of the least busy one, if it is busier. */
+static void replace_least(struct workers_rows *rows,
+                          const struct cairn_worker_facts *facts) {
     struct workers_row row;
-    bool is_full = rows->count == WORKERS_ROWS_MOST;
-    add_up(rows, facts);
-    if (is_full && compare(facts, &rows->items[0].facts) >= 0)
+    if (compare(facts, &rows->items[0].facts) >= 0)
         return;
-    if (!copy(&row, facts) || (!is_full && !grow(rows))) {
-        free(row.text);
+    if (!copy(&row, facts)) {
         rows->is_short = true;
         return;
     }
-    if (is_full) {
-        free(rows->items[0].text);
-        rows->items[0] = row;
-        sift_down(rows->items, rows->count);
-    } else {
-        rows->items[rows->count] = row;
-        sift_up(rows->items, rows->count++);
-    }
+    free(rows->items[0].text);
+    rows->items[0] = row;
+    sift_down(rows->items, rows->count);
+}
+
+static void take(void *arg, const struct cairn_worker_facts *facts) {
+    struct workers_rows *rows = arg;
+    add_up(rows, facts);
+    if (rows->count == WORKERS_ROWS_MOST)
+        replace_least(rows, facts);
+    else if (workers_rows_add(rows, facts))
+        sift_up(rows->items, rows->count - 1);
 }
 
 /* -- Versions ---------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ struct workers_row {
 };
 
 struct workers_rows {
-    struct workers_row *items; /* the busiest first */
+    struct workers_row *items; /* of workers_rows_collect the busiest first */
     size_t count;
     struct cairn_worker_facts sums; /* numbers only */
     size_t total;
@@ -27,6 +27,9 @@ struct workers_rows {
     bool is_short;
 };
 
+/* A copy of one more at the end; false without memory, which `is_short` notes. */
+bool workers_rows_add(struct workers_rows *rows,
+                      const struct cairn_worker_facts *facts);
 /* CAIRN_NO_MEMORY; what was collected is to be freed then, too. */
 enum cairn_status workers_rows_collect(struct workers_ref *ref,
                                        struct cairn_slice prefix,

@@ -3,61 +3,23 @@
 #include <string.h>
 
 #include "lua_worker.h"
+#include "workers_rows.h"
 
 /* -- Lists ------------------------------------------------------------------------- */
 
 /* Collected under the stripes' locks, in C memory; Lua comes after. */
-struct row {
-    struct cairn_worker_facts facts;
-    char *text; /* group and label */
-};
-
-struct rows {
-    struct row *items;
-    size_t count, room;
-    bool is_short; /* of memory */
-};
-
-static bool grow(struct rows *rows) {
-    if (rows->count < rows->room)
-        return true;
-    size_t room = rows->room ? rows->room * 2 : 64;
-    struct row *items = realloc(rows->items, room * sizeof *items);
-    if (!items)
-        return false;
-    rows->items = items;
-    rows->room = room;
-    return true;
-}
-
 static void take(void *arg, const struct cairn_worker_facts *facts) {
-    struct rows *rows = arg;
-    char *text = grow(rows) ? malloc(facts->group.size + facts->label.size + 1) : NULL;
-    if (!text) {
-        rows->is_short = true;
-        return;
-    }
-    memcpy(text, facts->group.data, facts->group.size);
-    if (facts->label.size)
-        memcpy(text + facts->group.size, facts->label.data, facts->label.size);
-    struct row *row = &rows->items[rows->count++];
-    *row = (struct row){*facts, text};
-    row->facts.group.data = text;
-    row->facts.label.data = text + facts->group.size;
+    (void)workers_rows_add(arg, facts);
 }
 
 static int free_rows(lua_State *L) {
-    struct rows *rows = lua_touserdata(L, 1);
-    for (size_t i = 0; i < rows->count; i++)
-        free(rows->items[i].text);
-    free(rows->items);
-    *rows = (struct rows){.items = NULL};
+    workers_rows_free(lua_touserdata(L, 1));
     return 0;
 }
 
-static struct rows *new_rows(lua_State *L) {
-    struct rows *rows = lua_newuserdatauv(L, sizeof *rows, 0);
-    *rows = (struct rows){.items = NULL};
+static struct workers_rows *new_rows(lua_State *L) {
+    struct workers_rows *rows = lua_newuserdatauv(L, sizeof *rows, 0);
+    *rows = (struct workers_rows){.items = NULL};
     if (luaL_newmetatable(L, "cairn.workers.rows")) {
         lua_pushcfunction(L, free_rows);
         lua_setfield(L, -2, "__gc");
@@ -72,7 +34,7 @@ int workers_list(lua_State *L) {
     struct cairn_slice prefix = {"", 0};
     if (!lua_isnil(L, 2))
         prefix = cairn_lua_bytes(L, 2, "prefix");
-    struct rows *rows = new_rows(L);
+    struct workers_rows *rows = new_rows(L);
     cairn_workers_each(ref->workers, prefix, take, rows);
     if (rows->is_short)
         return luaL_error(L, "not enough memory");
